@@ -1,0 +1,1 @@
+"""Bytes in, documents out: listeners, file readers and their framing. Knows nothing of ECS or Sigma."""

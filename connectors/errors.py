@@ -1,0 +1,27 @@
+"""What can go wrong at the edge.
+
+::
+
+    ConnectorError
+      SourceUnavailableError   retry: the outside is down
+      DocumentRejectedError    dead letter: this document is bad
+      ConnectorSettingsError   refuse to start
+"""
+
+from __future__ import annotations
+
+
+class ConnectorError(Exception):
+    """Root of everything a connector raises."""
+
+
+class SourceUnavailableError(ConnectorError):
+    """The outside is down; try again later."""
+
+
+class DocumentRejectedError(ConnectorError):
+    """One document cannot be taken: too large, not decodable, broken framing."""
+
+
+class ConnectorSettingsError(ConnectorError):
+    """A connector's settings are wrong; refuse to start."""

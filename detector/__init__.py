@@ -1,0 +1,1 @@
+"""ECS events to matches, candidates and alerts."""

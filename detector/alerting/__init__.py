@@ -1,0 +1,1 @@
+"""Alert documents, grouping and delivery."""

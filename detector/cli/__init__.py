@@ -1,0 +1,1 @@
+"""The isthmus command, one file a command group."""

@@ -1,0 +1,1 @@
+"""Order, windows and one file a correlation type."""

@@ -1,0 +1,1 @@
+"""Evaluating detection rules on one event."""

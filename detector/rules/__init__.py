@@ -1,0 +1,1 @@
+"""Loading, mapping and compiling Sigma rules."""

@@ -1,0 +1,204 @@
+"""Rules as the engine uses them: parsed, checked and free of YAML.
+
+Detection conditions are a tree of And/Or/Not over tests of one field or keyword. It is the only form
+that evaluators read; pySigma's classes end at the loader.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+Level = Literal["informational", "low", "medium", "high", "critical"]
+CorrelationType = Literal[
+    "event_count",
+    "value_count",
+    "value_sum",
+    "value_avg",
+    "value_median",
+    "value_percentile",
+    "temporal",
+    "temporal_ordered",
+    "absence",
+    "during",
+]
+Operator = Literal["gt", "gte", "lt", "lte", "eq", "neq"]
+
+
+class LogSource(msgspec.Struct, frozen=True):
+    """Where a rule looks; None is any."""
+
+    category: str | None = None
+    product: str | None = None
+    service: str | None = None
+
+
+class RuleMeta(msgspec.Struct, frozen=True, kw_only=True):
+    """What people read of a rule.
+
+    Attributes:
+        id: The rule's UUID, or for a rule without one its name, or a hash of its text. Unique in a RuleSet.
+        name: Reference name, or the id where there is none.
+        title: One line.
+        level: Sigma level.
+        status: Sigma status.
+        description: What behaviour, and what is missed.
+        author: As written.
+        references: Addresses.
+        tags: As written, such as ``attack.t1078`` and ``gap.4``.
+        falsepositives: As written.
+        custom: Our additive keys: `owner`, `playbook`, `sentence`, `actions`, `code`, `version`, `suppress`.
+        path: File it came from.
+        line: 1-based line of its document.
+        generate: False when it exists only for correlations (Sigma's `generate`).
+        semantic_hash: Changes exactly when the meaning does: detection, log source, correlation, filters, pipelines.
+    """
+
+    id: str
+    name: str
+    title: str
+    level: Level = "medium"
+    status: str = "experimental"
+    description: str = ""
+    author: str = ""
+    references: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    falsepositives: tuple[str, ...] = ()
+    custom: dict[str, Any] = {}
+    path: str = "<text>"
+    line: int = 0
+    generate: bool = True
+    semantic_hash: str = ""
+
+
+class Suppress(msgspec.Struct, frozen=True):
+    """`suppress` of a single-event rule: an `event_count` `gte: 1` with this timespan."""
+
+    timespan_ns: int
+    group_by: tuple[str, ...] = ()
+
+
+class DetectionRule(msgspec.Struct, frozen=True, kw_only=True):
+    """A single-event rule.
+
+    Attributes:
+        meta: What people read.
+        logsource: Where it looks.
+        condition: Root of the condition tree (`detector.rules.condition`).
+        field_paths: Fields that the condition reads, after the pipelines.
+        suppress: Set when repeats are folded.
+    """
+
+    meta: RuleMeta
+    logsource: LogSource
+    condition: Any
+    field_paths: frozenset[str]
+    suppress: Suppress | None = None
+
+
+class Threshold(msgspec.Struct, frozen=True):
+    """One comparison of a correlation's condition; several are a range and all must hold."""
+
+    operator: Operator
+    value: float
+
+
+class Absence(msgspec.Struct, frozen=True, kw_only=True):
+    """`type: absence`: a trigger with no partner (DESIGN 6).
+
+    Attributes:
+        trigger: Rule id.
+        missing: Rule ids of the partners.
+        when: Where to look for the partner.
+        until: Date field of the trigger that ends the span, to which the timespan is added; else None.
+        cap_ns: `max`: longest span when `until` is used; 0 without.
+        coverage: What to do when nobody was watching.
+    """
+
+    trigger: str
+    missing: tuple[str, ...]
+    when: Literal["after", "before", "around"] = "after"
+    until: str | None = None
+    cap_ns: int = 0
+    coverage: Literal["require", "report", "ignore"] = "require"
+
+
+class During(msgspec.Struct, frozen=True, kw_only=True):
+    """`type: during`: a trigger while an interval is open (DESIGN 6).
+
+    Attributes:
+        trigger: Rule id.
+        open: Rule ids that open an interval.
+        close: Rule ids that close one; may be empty (then only max_age closes).
+        key: Field that pairs open with close inside a group; None: one interval per group.
+        count: How many must be open; default at least one.
+        distinct: Trigger and opener must differ in this field; else None.
+        for_ns: Open that long already.
+        max_age_ns: An interval older than this is not open any more.
+    """
+
+    trigger: str
+    open: tuple[str, ...]
+    close: tuple[str, ...] = ()
+    key: str | None = None
+    count: tuple[Threshold, ...] = (Threshold("gte", 1),)
+    distinct: str | None = None
+    for_ns: int = 0
+    max_age_ns: int = 0
+
+
+class CorrelationRule(msgspec.Struct, frozen=True, kw_only=True):
+    """A rule over several events.
+
+    Attributes:
+        meta: What people read.
+        type: Sigma 2.1 type, or one of ours.
+        rules: Ids of the rules it names, in the order written (trigger, missing / open, close for ours).
+        group_by: Field or alias names.
+        aliases: Alias to (rule id to field).
+        timespan_ns: Window length.
+        condition: All must hold. For `temporal` types: how many distinct rules (default: all).
+        field: Fields of value types; several are one composite value.
+        percentile: 0 to 100 for `value_percentile`.
+        level: 1, or one more than the highest correlation it names; at most 3.
+        refire: `episode` opens and updates one alert, `every` alerts on each further match.
+        null_group: `drop` leaves candidates without a key out, `keep` groups them under null.
+        order: Whether possible order is enough.
+        max_clock_uncertainty_ns: Cap of the widening by uncertainty; default half the timespan.
+        max_episode_ns: Longest episode.
+        absence: Set for `absence`.
+        during: Set for `during`.
+    """
+
+    meta: RuleMeta
+    type: CorrelationType
+    rules: tuple[str, ...]
+    group_by: tuple[str, ...] = ()
+    aliases: dict[str, dict[str, str]] = {}
+    timespan_ns: int = 0
+    condition: tuple[Threshold, ...] = ()
+    field: tuple[str, ...] = ()
+    percentile: float | None = None
+    level: int = 1
+    refire: Literal["episode", "every"] = "episode"
+    null_group: Literal["drop", "keep"] = "drop"
+    order: Literal["possible", "certain"] = "possible"
+    max_clock_uncertainty_ns: int = 0
+    max_episode_ns: int = 86_400_000_000_000
+    absence: Absence | None = None
+    during: During | None = None
+
+
+class RuleSet(msgspec.Struct, frozen=True):
+    """Everything that was loaded.
+
+    Attributes:
+        rules: Detection rules by id.
+        correlations: Correlations by id, in an order in which each stands after those it names.
+        bundle_hash: Hash of all semantic hashes: names the bundle in alerts.
+    """
+
+    rules: dict[str, DetectionRule]
+    correlations: dict[str, CorrelationRule]
+    bundle_hash: str

@@ -1,0 +1,137 @@
+"""The task protocol: each stage is a fold over one partition of one log.
+
+A task does no I/O, reads no wall clock and knows no broker. A runtime feeds it records and commits what
+`process` returned, what `dirty` yields and the input position in one transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+import msgspec
+
+from connectors.record import RawRecord
+from detector.alert import Alert, AlertDraft
+from detector.candidate import Candidate
+from normalizers.context.rows import ContextRows
+from normalizers.event import EcsEvent
+
+
+class Record(msgspec.Struct, frozen=True):
+    """One record of the raw log.
+
+    Attributes:
+        record: The raw record.
+        ready_ns: Its append time, as a running maximum per source: kept with it and reused by a replay.
+        input: Identity of the input when it can be read again, else None.
+        position: Position in that input.
+    """
+
+    record: RawRecord
+    ready_ns: int
+    input: str | None = None
+    position: int | None = None
+
+
+class Tick(msgspec.Struct, frozen=True):
+    """Wall time, supplied by the runtime or by a replay. `at_end`: the reader stood at its log's end."""
+
+    now_ns: int
+    at_end: bool = True
+
+
+class Heard(msgspec.Struct, frozen=True):
+    """Liveness of one source that covers some rule.
+
+    Attributes:
+        source: Logical source id.
+        last_ns: When it was last heard (`ready_ns`).
+        run_start_ns: Start of the run in which it has been heard without a gap above its expectation.
+    """
+
+    source: str
+    last_ns: int
+    run_start_ns: int
+
+
+class PartitionClock(msgspec.Struct, frozen=True):
+    """How far one raw partition (or one level of correlation) has come.
+
+    Attributes:
+        partition: Raw partition; for the frontier of a level, the partition of that level.
+        clock_ns: Nothing with a smaller `ready_ns` follows from it.
+        generation: Rises with each new owner of the partition; lower ones are ignored.
+        sources: Liveness of the sources that cover rules.
+    """
+
+    partition: int
+    clock_ns: int
+    generation: int
+    sources: tuple[Heard, ...] = ()
+
+
+class Bundle(msgspec.Struct, frozen=True):
+    """A rule bundle becomes active."""
+
+    bundle_hash: str
+    known_at_ns: int
+
+
+LogRecord = Record | Candidate | AlertDraft | Tick | PartitionClock | ContextRows | Bundle
+
+
+class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that could not be processed, kept whole.
+
+    Attributes:
+        id: Id of the raw record, or of the candidate's event.
+        stage: `recognise`, `normalize`, `correlate` or a sink's name.
+        source: Logical source id.
+        dataset: Dataset, empty while unrecognised.
+        received_ns: When it was taken.
+        error: What is wrong, for a reader.
+        value: The original bytes.
+    """
+
+    id: str
+    stage: str
+    source: str
+    dataset: str
+    received_ns: int
+    error: str
+    value: bytes
+
+
+class Feed(msgspec.Struct, frozen=True):
+    """Context rows learned from a raw record, on their way to the one publisher."""
+
+    rows: ContextRows
+
+
+Output = EcsEvent | Candidate | AlertDraft | Alert | PartitionClock | DeadLetter | Feed
+"""What a task hands on; the runtime routes by type."""
+
+
+class Task(Protocol):
+    """A fold over one partition of one log. Pure: no I/O, no wall clock."""
+
+    def process(self, records: Sequence[LogRecord]) -> list[Output]:
+        """Apply records in log order and return what they cause."""
+        ...
+
+    def dirty(self) -> Iterator[tuple[bytes, bytes | None]]:
+        """Yield state changed since the last call as (key, value); None deletes the key."""
+        ...
+
+    def restore(self, key: bytes, state: bytes) -> None:
+        """Take back one entry of state.
+
+        Raises:
+            StateError: The entry is of an unknown version or not readable.
+        """
+        ...
+
+    def restored(self) -> None:
+        """Learn that all entries have been given."""
+        ...

@@ -1,0 +1,1 @@
+"""Raw records to ECS events: one log source a file, then clock and context."""

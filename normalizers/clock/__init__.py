@@ -1,0 +1,1 @@
+"""Correction of a source's clock, with uncertainty."""

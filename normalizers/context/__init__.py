@@ -1,0 +1,1 @@
+"""Identities, assets, zones, conduits, locations, schedules and approvals, joined before matching."""

@@ -1,0 +1,1 @@
+"""Personnel and account feeds."""

@@ -1,0 +1,1 @@
+"""Network sensors and generic formats."""

@@ -1,0 +1,1 @@
+"""Industrial control: sensors and protocol analysers."""

@@ -1,0 +1,1 @@
+"""Jump hosts, gateways, vaults and VPNs."""

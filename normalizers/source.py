@@ -1,0 +1,34 @@
+"""What the settings say of a source, as far as normalizing needs it."""
+
+from __future__ import annotations
+
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+UTC = ZoneInfo("UTC")
+
+
+class SourceProfile(msgspec.Struct, frozen=True, kw_only=True):
+    """Facts about a source that its records do not carry.
+
+    Attributes:
+        id: Logical source id such as ``plant-a/pacs-1``.
+        zone: Zone of stamps that name none.
+        site: Site the source stands at; fills `convergence.location.site` of events that resolve no place.
+        system: Name space of its identifiers in the identities table (badge numbers, local accounts),
+            such as ``pacs-a`` or ``corp``; the source id when unset.
+        host: Name of the device when its records carry none.
+        clock_offset_ns: Fixed error of its clock: device time minus true time.
+        clock_uncertainty_ns: Half-width around the corrected time.
+        expectation_ns: It is heard at least this often (heartbeat); None: its silence proves nothing.
+    """
+
+    id: str
+    zone: ZoneInfo = UTC
+    site: str | None = None
+    system: str | None = None
+    host: str | None = None
+    clock_offset_ns: int = 0
+    clock_uncertainty_ns: int = 0
+    expectation_ns: int | None = None
