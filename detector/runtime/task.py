@@ -15,7 +15,7 @@ from connectors.record import RawRecord
 from detector.alert import Alert, AlertDraft
 from detector.candidate import Candidate
 from normalizers.context.rows import ContextRows
-from normalizers.event import EcsEvent
+from normalizers.event import EcsEvent, Value
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -35,10 +35,16 @@ class Record(msgspec.Struct, frozen=True):
 
 
 class Tick(msgspec.Struct, frozen=True):
-    """Wall time, supplied by the runtime or by a replay. `at_end`: the reader stood at its log's end."""
+    """Wall time, supplied by the runtime or by a replay.
+
+    Attributes:
+        now_ns: Wall time of the reader, taken before the fetch.
+        clock_ns: Set when the runtime knows that nothing with a smaller `ready_ns` follows in the task's
+            partition, such as when its reader stood at the end; the task knows what it read itself.
+    """
 
     now_ns: int
-    at_end: bool = True
+    clock_ns: int | None = None
 
 
 class Heard(msgspec.Struct, frozen=True):
@@ -109,7 +115,25 @@ class Feed(msgspec.Struct, frozen=True):
     rows: ContextRows
 
 
-Output = EcsEvent | Candidate | AlertDraft | Alert | PartitionClock | DeadLetter | Feed
+class EngineEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """Something the engine noticed, on its way back into the raw log as a record like any other.
+
+    Attributes:
+        id: hashed_id(source, last event id, kind), so that a repeat is dropped.
+        source: Logical source id it is about.
+        kind: `event.action`, such as ``coverage-gap``.
+        time_ns: When the condition was decided.
+        fields: Further flat ECS fields.
+    """
+
+    id: str
+    source: str
+    kind: str
+    time_ns: int
+    fields: dict[str, Value]
+
+
+Output = EngineEvent | EcsEvent | Candidate | AlertDraft | Alert | PartitionClock | DeadLetter | Feed
 """What a task hands on; the runtime routes by type."""
 
 
