@@ -1,0 +1,258 @@
+"""Times as devices write them, to UTC nanoseconds.
+
+Every function refuses what it cannot read; none ever answers "now".
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import UTC as UTC_ZONE
+from datetime import datetime, timedelta, timezone, tzinfo
+from decimal import Decimal, InvalidOperation
+from functools import lru_cache
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from normalizers.errors import BadTimestampError
+from normalizers.source import UTC
+
+NS = 10**9
+MAX_TEXT = 64
+"""No layout writes a longer time; anything above is refused before it is parsed."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC_ZONE)
+_FIRST_NS = 0
+_LAST_NS = 7_258_118_400 * NS
+"""2200-01-01: a device whose clock says more is not telling a time."""
+
+_FILETIME_EPOCH = 116_444_736_000_000_000
+"""1970-01-01 in 100 ns ticks since 1601-01-01 (Microsoft, FILETIME structure)."""
+
+_ISO = re.compile(
+    r"""
+    (?P<year>\d{4}) - (?P<month>\d{1,2}) - (?P<day>\d{1,2})
+    [Tt\ ]+
+    (?P<hour>\d{1,2}) : (?P<minute>\d{2}) (?: : (?P<second>\d{2}) (?: [.,] (?P<fraction>\d{1,18}) )? )?
+    \ ? (?P<offset> [Zz] | [+-]\d{2} (?: :?\d{2} )? )?
+    """,
+    re.VERBOSE | re.ASCII,
+)
+"""ISO 8601 / RFC 3339 as really written: a space for T, one-digit days, a comma, 7-digit fractions, no zone."""
+
+_BSD = re.compile(
+    r"(?P<month>[A-Za-z]{3})\s+(?P<day>\d{1,2})\s+(?P<hour>\d{2}):(?P<minute>\d{2}):(?P<second>\d{2})"
+    r"(?:\.(?P<fraction>\d{1,9}))?",
+    re.ASCII,
+)
+"""RFC 3164 section 4.1.2: ``Dec 10 06:55:46``; no year, no zone."""
+
+_ABBREVIATED = re.compile(
+    r"(?P<stamp>\d{4}-\d{1,2}-\d{1,2} \d{1,2}:\d{2}:\d{2}(?:\.\d{1,9})?)(?: (?P<zone>[A-Za-z]{1,5}))?", re.ASCII
+)
+"""``2019-08-09 16:18:55 PDT``."""
+
+_MONTHS = {
+    name: number
+    for number, name in enumerate(
+        ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"), start=1
+    )
+}
+_SCALE = {"s": NS, "ms": 10**6, "us": 10**3, "ns": 1}
+
+_ABBREVIATIONS = {
+    "UTC": 0, "GMT": 0, "Z": 0, "WET": 0, "WEST": 60, "BST": 60, "CET": 60, "CEST": 120, "EET": 120, "EEST": 180,
+    "MSK": 180, "EST": -300, "EDT": -240, "CST": -360, "CDT": -300, "MST": -420, "MDT": -360, "PST": -480, "PDT": -420,
+    "AKST": -540, "AKDT": -480, "HST": -600, "JST": 540, "KST": 540, "AEST": 600, "AEDT": 660, "NZST": 720, "NZDT": 780,
+}  # fmt: skip
+"""Minutes east of UTC. Abbreviations are ambiguous; the source's own zone is asked first."""
+
+
+def parse_iso8601(text: str, zone: ZoneInfo = UTC) -> int:
+    """Read an ISO 8601 time.
+
+    Args:
+        text: ``2026-10-20T03:12:44.1234567+02:00`` and its relaxed forms; fractions are cut to nanoseconds.
+        zone: Zone of a stamp that names none. A stamp inside a gap of that zone is read with the offset before
+            the gap; of two possible instants the first is taken.
+
+    Returns:
+        UTC nanoseconds.
+
+    Raises:
+        BadTimestampError: Not this layout, or outside 1970 to 2200.
+    """
+    found = _ISO.fullmatch(text.strip()) if len(text) <= MAX_TEXT else None
+    if found is None:
+        raise BadTimestampError(text, "an ISO 8601 time")
+    year, month, day, hour, minute = (int(found[k]) for k in ("year", "month", "day", "hour", "minute"))
+    second = int(found["second"] or 0)
+    offset = found["offset"]
+    where = zone if offset is None else _fixed_zone(offset)
+    return _to_ns(text, (year, month, day, hour, minute, second), found["fraction"], where)
+
+
+def parse_rfc3164(text: str, received_ns: int, zone: ZoneInfo = UTC) -> int:
+    """Read a BSD syslog time, which has neither year nor zone.
+
+    Args:
+        text: ``Dec 10 06:55:46``.
+        received_ns: When the record was taken; the year is the one that puts the stamp nearest to it.
+        zone: Zone of the device.
+
+    Raises:
+        BadTimestampError: Not this layout.
+    """
+    found = _BSD.fullmatch(text.strip()) if len(text) <= MAX_TEXT else None
+    month = _MONTHS.get(found["month"].lower()) if found else None
+    if found is None or month is None:
+        raise BadTimestampError(text, "a BSD syslog time such as 'Dec 10 06:55:46'")
+    around = (_EPOCH + timedelta(microseconds=received_ns // 1_000)).astimezone(zone).year
+    rest = tuple(int(found[k]) for k in ("day", "hour", "minute", "second"))
+    best: int | None = None
+    for year in (around - 1, around, around + 1):
+        try:
+            time_ns = _to_ns(text, (year, month, *rest), found["fraction"], zone)
+        except BadTimestampError:
+            continue  # 29 February exists in one of the three years at most
+        if best is None or abs(time_ns - received_ns) < abs(best - received_ns):
+            best = time_ns
+    if best is None:
+        raise BadTimestampError(text, "a day of the year in which it was received")
+    return best
+
+
+def parse_zone_abbreviation(text: str, zone: ZoneInfo = UTC) -> int:
+    """Read a time with a zone abbreviation.
+
+    Args:
+        text: ``2019-08-09 16:18:55 PDT``; without abbreviation it is in `zone`.
+        zone: The source's zone; an abbreviation that it uses means it (IST is Dublin, Jerusalem or Kolkata).
+
+    Raises:
+        BadTimestampError: Not this layout, or an abbreviation that nobody can place.
+    """
+    found = _ABBREVIATED.fullmatch(text.strip()) if len(text) <= MAX_TEXT else None
+    if found is None:
+        raise BadTimestampError(text, "a time such as '2019-08-09 16:18:55 PDT'")
+    name = (found["zone"] or "").upper()
+    local_ns = parse_iso8601(found["stamp"], zone)
+    if not name:
+        return local_ns
+    for fold in (0, 1):
+        local = _local(found["stamp"]).replace(tzinfo=zone, fold=fold)
+        if local.tzname() == name:
+            offset = local.utcoffset() or timedelta(0)
+            return parse_iso8601(found["stamp"], UTC) - round(offset.total_seconds()) * NS
+    if name not in _ABBREVIATIONS:
+        raise BadTimestampError(text, f"a time whose zone {name!r} is known; set `zone` of the source")
+    return parse_iso8601(found["stamp"], UTC) - _ABBREVIATIONS[name] * 60 * NS
+
+
+def parse_pattern(text: str, pattern: str, zone: ZoneInfo = UTC) -> int:
+    """Read a time by a `datetime.strptime` pattern.
+
+    Args:
+        text: The stamp.
+        pattern: Such as ``%m/%d/%Y %I:%M:%S %p``.
+        zone: Zone of a stamp whose pattern has no ``%z``.
+
+    Raises:
+        BadTimestampError: The text does not follow the pattern.
+    """
+    if len(text) > MAX_TEXT:
+        raise BadTimestampError(text, f"a time like {pattern}")
+    try:
+        stamp = datetime.strptime(text.strip(), pattern)  # noqa: DTZ007  the zone is put in below
+    except ValueError as error:
+        raise BadTimestampError(text, f"a time like {pattern}") from error
+    where = stamp.tzinfo or zone
+    fields = (stamp.year, stamp.month, stamp.day, stamp.hour, stamp.minute, stamp.second)
+    return _to_ns(text, fields, f"{stamp.microsecond:06d}", where)
+
+
+def from_epoch(value: float | str, unit: Literal["s", "ms", "us", "ns"]) -> int:
+    """Read a count since 1970.
+
+    Args:
+        value: Exact for whole numbers and text; a float keeps what it can hold (about 100 ns in this decade).
+        unit: What is counted.
+
+    Raises:
+        BadTimestampError: Not a finite number, or outside 1970 to 2200.
+    """
+    if isinstance(value, bool) or (isinstance(value, str) and len(value) > MAX_TEXT):
+        raise BadTimestampError(value, "a number since 1970")
+    if isinstance(value, int):
+        return _in_range(value, value * _SCALE[unit])
+    if isinstance(value, float) and not math.isfinite(value):
+        raise BadTimestampError(value, "a finite number since 1970")
+    try:
+        exact = Decimal(value.strip()) if isinstance(value, str) else Decimal(repr(value))
+    except InvalidOperation as error:
+        raise BadTimestampError(value, "a number since 1970") from error
+    if not exact.is_finite() or exact.adjusted() > 20:
+        raise BadTimestampError(value, "a finite number since 1970")
+    return _in_range(value, int(exact * _SCALE[unit]))
+
+
+def parse_filetime(value: int | str) -> int:
+    """Read a Windows FILETIME: 100 ns ticks since 1601.
+
+    Raises:
+        BadTimestampError: Not a whole number, or outside 1970 to 2200.
+
+    References:
+        Microsoft Learn, FILETIME structure (minwinbase.h).
+    """
+    if isinstance(value, bool) or (
+        isinstance(value, str) and not (value.isascii() and value.isdigit() and len(value) < 21)
+    ):
+        raise BadTimestampError(value, "a Windows FILETIME")
+    return _in_range(value, (int(value) - _FILETIME_EPOCH) * 100)
+
+
+def format_utc(time_ns: int) -> str:
+    """Write UTC nanoseconds as ISO 8601 with as many digits as needed (none, 3, 6 or 9)."""
+    seconds, rest = divmod(time_ns, NS)
+    text = (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S")
+    if rest == 0:
+        return text + "Z"
+    digits = f"{rest:09d}"
+    while digits.endswith("000"):
+        digits = digits[:-3]
+    return f"{text}.{digits}Z"
+
+
+def _to_ns(text: str, fields: tuple[int, ...], fraction: str | None, zone: tzinfo) -> int:
+    year, month, day, hour, minute, second = fields
+    # A leap second is the same instant as the second after it for everything we compare.
+    leap = second == 60
+    try:
+        stamp = datetime(year, month, day, hour, minute, 59 if leap else second, tzinfo=zone)
+    except ValueError as error:
+        raise BadTimestampError(text, "a day and time that exist") from error
+    since = stamp - _EPOCH
+    whole = since.days * 86_400 + since.seconds + int(leap)
+    return _in_range(text, whole * NS + int(((fraction or "") + "000000000")[:9]))
+
+
+def _in_range(text: object, time_ns: int) -> int:
+    if not _FIRST_NS <= time_ns < _LAST_NS:
+        raise BadTimestampError(text, "between 1970 and 2200")
+    return time_ns
+
+
+def _local(stamp: str) -> datetime:
+    return datetime.fromtimestamp(parse_iso8601(stamp, UTC) / NS, tz=UTC_ZONE).replace(tzinfo=None)
+
+
+@lru_cache(maxsize=256)
+def _fixed_zone(offset: str) -> tzinfo:
+    if offset in "Zz":
+        return UTC_ZONE
+    digits = offset[1:].replace(":", "")
+    minutes = int(digits[:2]) * 60 + int(digits[2:] or 0)
+    if minutes >= 24 * 60:
+        raise BadTimestampError(offset, "an offset below 24 hours")
+    return timezone(timedelta(minutes=minutes if offset[0] == "+" else -minutes))
