@@ -7,10 +7,15 @@
       MissingFieldError      a field that the event cannot do without
       BadTimestampError      the time cannot be read; never replaced by "now"
       UnknownDatasetError    no normalizer of that name
-    ContextError             refuse: a context table is wrong (file, row, column)
+    ContextErrors            refuse: context tables are wrong; every fault of the folder
+      ContextFault           one of them (a fact, not an exception): file, row, column
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
 
 
 class NormalizerError(Exception):
@@ -44,3 +49,34 @@ class UnknownDatasetError(NormalizerError):
     def __init__(self, dataset: str) -> None:
         super().__init__(f"no normalizer for dataset {dataset!r}; set `dataset` of the source or see `isthmus inspect`")
         self.dataset = dataset
+
+
+class ContextFault(msgspec.Struct, frozen=True):
+    """One fault of a context table.
+
+    Attributes:
+        path: File.
+        row: Line of a CSV or YAML file, position of the object in a JSON file, from 1; 0: the whole file.
+        column: Column; empty: the whole row.
+        what: What is wrong.
+        instead: What to write instead; empty when there is no advice.
+    """
+
+    path: str
+    row: int
+    column: str
+    what: str
+    instead: str = ""
+
+    def __str__(self) -> str:
+        place = ":".join(str(part) for part in (self.path, self.row or "", self.column) if part)
+        remedy = f"; {self.instead}" if self.instead else ""
+        return f"{place}: {self.what}{remedy}"
+
+
+class ContextErrors(Exception):  # noqa: N818  one error that carries many faults
+    """Context tables that cannot be used; carries every fault of the folder."""
+
+    def __init__(self, faults: Sequence[ContextFault]) -> None:
+        super().__init__("\n".join(map(str, faults)))
+        self.faults = tuple(faults)

@@ -1,0 +1,128 @@
+"""`absence`: a trigger that has no partner, decided once the partner could have been seen."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from connectors.record import hashed_id
+from detector.candidate import Candidate, GroupKey
+from detector.correlation.composing import Composer
+from detector.correlation.effects import Effects
+from detector.correlation.group import Changes
+from detector.correlation.hit import Hit
+from detector.correlation.liveness import Liveness
+from detector.correlation.plan import CorrelationSettings
+from detector.correlation.triggered import TriggeredGroup
+from detector.runtime.task import EngineEvent
+
+
+class AbsenceGroup(TriggeredGroup):
+    """Looks for a partner in the span of each trigger, and asks whether anyone was watching."""
+
+    def __init__(self, composer: Composer, key: GroupKey, settings: CorrelationSettings, liveness: Liveness) -> None:
+        absence = composer.plan.rule.absence
+        assert absence is not None  # noqa: S101  the level picks the class by this
+        super().__init__(composer, key, absence.trigger, settings.max_candidates)
+        self._absence = absence
+        self._liveness = liveness
+        self._partner_uncertainty_ns = settings.partner_uncertainty_ns
+
+    def _decided_at(self, trigger: Candidate) -> int:
+        end_ns = self._span(trigger)[1]
+        wait_ns = min(self._plan.cap_ns, trigger.uncertainty_ns + self._partner_uncertainty_ns)
+        expected = [each for _, each in self._plan.expectations]
+        # A source without expectation proves nothing however long one waits.
+        if any(each is None or each > self._plan.span_ns for each in expected):
+            return end_ns + wait_ns
+        return end_ns + wait_ns + max((each or 0 for each in expected), default=0)
+
+    def _decide(self, trigger: Candidate, order_ns: int, effects: Effects, changes: Changes) -> None:
+        if self._partner(trigger) is not None:
+            self._note(trigger, order_ns, None, changes)
+            return
+        start_ns, end_ns = self._span(trigger)
+        silent = None
+        if self._absence.coverage != "ignore":
+            silent = self._liveness.uncovered(self._plan.expectations, start_ns, end_ns, self._plan.span_ns)
+        if silent is not None and self._absence.coverage == "require":
+            effects.notice(_coverage_gap(self._plan.rule.meta.id, trigger, silent, end_ns))
+            self._note(trigger, order_ns, None, changes)
+            return
+        seconds = (end_ns - start_ns) / 1e9
+        coverage = None if self._absence.coverage == "ignore" else "full" if silent is None else "partial"
+        hit = Hit(
+            anchor=trigger,
+            evidence=(trigger,),
+            decided_by=trigger.event_id,
+            time_ns=end_ns if self._absence.when != "before" else trigger.time_ns,
+            coverage=coverage,  # type: ignore[arg-type]  # one of the three literals above
+            late=trigger.ready_ns - trigger.time_ns > self._plan.lateness_ns,
+            reason=f"nothing that was expected came within {seconds:g} s",
+        )
+        self._note(trigger, order_ns, self._report(hit, order_ns, effects), changes)
+
+    def _joined(self, candidate: Candidate, order_ns: int, effects: Effects, changes: Changes) -> None:
+        """Withdraw what a late partner overturns."""
+        if candidate.rule_name not in self._absence.missing:
+            return
+        for decision in list(self.decisions.values()):
+            trigger = self._trigger(decision.trigger_id)
+            if decision.draft is None or trigger is None or not self._is_partner(trigger, candidate):
+                continue
+            draft = msgspec.structs.replace(
+                decision.draft,
+                status="withdrawn",
+                ready_ns=order_ns,
+                late=True,
+                reason=f"what was missing arrived after all: {candidate.summary}",
+            )
+            effects.draft(draft)
+            self._note(trigger, decision.decided_ns, None, changes)
+
+    def _span(self, trigger: Candidate) -> tuple[int, int]:
+        timespan_ns = self._plan.rule.timespan_ns
+        before_ns = timespan_ns if self._absence.when in {"before", "around"} else 0
+        after_ns = timespan_ns if self._absence.when in {"after", "around"} else 0
+        if self._absence.until is not None:
+            end_ns = _date_ns(trigger.fields.get(self._absence.until))
+            wanted_ns = (end_ns - trigger.time_ns if end_ns is not None else 0) + timespan_ns
+            after_ns = min(max(wanted_ns, 0), self._absence.cap_ns or timespan_ns)
+        return trigger.time_ns - before_ns, trigger.time_ns + after_ns
+
+    def _is_partner(self, trigger: Candidate, candidate: Candidate) -> bool:
+        start_ns, end_ns = self._span(trigger)
+        widened_ns = min(trigger.uncertainty_ns + candidate.uncertainty_ns, self._plan.cap_ns)
+        return (
+            candidate.event_id != trigger.event_id and start_ns - widened_ns <= candidate.time_ns <= end_ns + widened_ns
+        )
+
+    def _partner(self, trigger: Candidate) -> Candidate | None:
+        start_ns, end_ns = self._span(trigger)
+        for rule in self._absence.missing:
+            entries = self.window.rule_between(rule, start_ns - self._plan.cap_ns, end_ns + self._plan.cap_ns)
+            for _, _, _, candidate in entries:
+                if self._is_partner(trigger, candidate):
+                    return candidate
+        return None
+
+
+def _coverage_gap(rule_id: str, trigger: Candidate, source: str, end_ns: int) -> EngineEvent:
+    return EngineEvent(
+        id=hashed_id(source, trigger.event_id, "coverage-gap", rule_id),
+        source=source or trigger.source,
+        kind="coverage-gap",
+        time_ns=end_ns,
+        fields={"rule.id": rule_id, "convergence.coverage.trigger": trigger.event_id},
+    )
+
+
+def _date_ns(value: object) -> int | None:
+    if not isinstance(value, str):
+        return None
+    try:
+        stamp = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return int(stamp.timestamp()) * 10**9 if stamp.tzinfo is not None else None

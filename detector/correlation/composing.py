@@ -1,0 +1,156 @@
+"""From a hit to the alert draft and to the candidate of the next level."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from detector.alert import AlertDraft, Status
+from detector.candidate import Candidate, GroupKey, Step
+from detector.correlation.evidence import first_and_last, steps_of
+from detector.correlation.hit import Hit
+from detector.correlation.identity import alert_id, result_id
+from detector.correlation.keys import MAX_GROUPS, group_order, groups_of, merged_group, shared_groups
+from detector.correlation.plan import Plan
+from detector.correlation.projection import MAX_FIELDS
+from detector.correlation.routing import CandidateRouter
+from detector.correlation.summary import summarize
+from normalizers.event import Scalar, Value
+
+
+class Composer:
+    """Writes the drafts and results of one correlation.
+
+    Args:
+        plan: The correlation.
+        router: Knows how each rule's fields give groups.
+        names: Rule id to the name under which sentences and later levels know it.
+    """
+
+    def __init__(self, plan: Plan, router: CandidateRouter, names: Mapping[str, str]) -> None:
+        self.plan = plan
+        self._router = router
+        self._names = names
+        self._is_named = router.is_named(plan.rule.meta.id)
+        self._routes = {rule: route for rule in names if (route := router.route(plan.rule.meta.id, rule)) is not None}
+
+    def claim(self, hit: Hit, group: GroupKey) -> bool:
+        """Decide whether this group reports a hit, and under which key.
+
+        A list-valued key puts the same evidence into several groups. Exactly one of them, the least, reports it,
+        under a key that names them all; each can compute that alone, wherever its neighbours are kept.
+        """
+        shared = shared_groups(self._groups(candidate) for candidate in (hit.anchor, *hit.evidence))
+        if len(shared) <= 1:
+            return True
+        if group != min(shared, key=group_order):
+            return False
+        hit.group = merged_group(sorted(shared, key=group_order)[:MAX_GROUPS])
+        return True
+
+    def draft(
+        self, hit: Hit, group: GroupKey, ready_ns: int, status: Status, opened_by: Candidate | None = None
+    ) -> AlertDraft:
+        """Write the first revision of an alert.
+
+        Args:
+            hit: What was found.
+            group: Group it was found in.
+            ready_ns: Order value of the application or timer.
+            status: `active` for an episode that lasts.
+            opened_by: Whose ready time names the alert's month; default the anchor.
+        """
+        shown = hit.group or group
+        steps = first_and_last(steps_of(hit.evidence))
+        return AlertDraft(
+            alert_id=alert_id(self.plan.rule.meta, shown, hit.decided_by, (opened_by or hit.anchor).ready_ns),
+            rule_id=self.plan.rule.meta.id,
+            group=shown,
+            status=status,
+            opened_ns=steps[0].time_ns if steps else hit.time_ns,
+            last_ns=hit.time_ns,
+            ready_ns=ready_ns,
+            count=1,
+            steps=tuple(steps),
+            fields=self.fields(hit, shown),
+            order=hit.order,
+            coverage=hit.coverage,
+            late=hit.late,
+            reason=hit.reason,
+            widened_ns=hit.widened_ns,
+        )
+
+    def extended(self, draft: AlertDraft, hit: Hit, ready_ns: int) -> AlertDraft:
+        """Write the next revision of an active alert: one more match."""
+        known = {(step.rule_name, step.event_id) for step in draft.steps}
+        new = [step for step in steps_of(hit.evidence[-MAX_NEW_STEPS:]) if (step.rule_name, step.event_id) not in known]
+        steps = _merged(draft.steps, new)
+        newest = hit.time_ns >= draft.last_ns
+        return msgspec.structs.replace(
+            draft,
+            last_ns=max(draft.last_ns, hit.time_ns),
+            opened_ns=min(draft.opened_ns, steps[0].time_ns),
+            ready_ns=ready_ns,
+            count=draft.count + 1,
+            steps=steps,
+            fields=self.fields(hit, draft.group) if newest else draft.fields,
+            order="certain" if "certain" in (draft.order, hit.order) else draft.order,
+            late=draft.late or hit.late,
+            reason=hit.reason if newest else draft.reason,
+            widened_ns=max(draft.widened_ns, hit.widened_ns),
+        )
+
+    def result(self, hit: Hit, group: GroupKey, ready_ns: int) -> list[Candidate]:
+        """Write what the next levels take; nothing when nobody names this correlation."""
+        if not self._is_named:
+            return []
+        meta = self.plan.rule.meta
+        shown = hit.group or group
+        fields = self.fields(hit, shown)
+        result = Candidate(
+            correlation_id="",
+            group=(),
+            rule_name=meta.id,
+            event_id=result_id(meta.id, shown, hit.decided_by),
+            time_ns=hit.time_ns,
+            ready_ns=ready_ns,
+            uncertainty_ns=max((each.uncertainty_ns for each in hit.evidence), default=0),
+            source="",
+            fields=fields,
+            summary=summarize(meta.title, fields),
+            evidence=tuple(first_and_last(steps_of(hit.evidence))),
+        )
+        return self._router.result_candidates(result)
+
+    def fields(self, hit: Hit, group: GroupKey) -> dict[str, Value]:
+        """Return the anchor's fields, the group's keys, and each part's as ``<rule name>.<field>``."""
+        fields = {**hit.anchor.fields, **hit.fields}
+        for name, key in zip(self.plan.rule.group_by, group, strict=False):
+            if key is not None and name not in fields:
+                several = hit.group is not None and ";" in key
+                fields[name] = list[Scalar](key.split(";")) if several else key
+        for part in hit.evidence:
+            prefix = self._names.get(part.rule_name, part.rule_name)
+            for path, value in part.fields.items():
+                if len(fields) >= MAX_FIELDS:
+                    return fields
+                fields.setdefault(f"{prefix}.{path}", value)
+        return fields
+
+    def _groups(self, candidate: Candidate) -> list[GroupKey]:
+        route = self._routes.get(candidate.rule_name)
+        if route is None:
+            return [candidate.group]
+        return groups_of(route.parts, candidate.fields, keep_null=route.keep_null)[0]
+
+
+MAX_NEW_STEPS = 10
+"""Steps that one further match adds at most: what an episode's window held before is there already."""
+
+
+def _merged(known: tuple[Step, ...], new: list[Step]) -> tuple[Step, ...]:
+    if not new:
+        return known
+    steps = sorted((*known, *new), key=lambda step: (step.time_ns, step.event_id, step.rule_name))
+    return tuple(first_and_last(steps))

@@ -1,0 +1,138 @@
+"""`during`: a trigger while an interval is open, or while none is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from detector.candidate import Candidate, GroupKey
+from detector.correlation.composing import Composer
+from detector.correlation.effects import Effects
+from detector.correlation.group import Changes
+from detector.correlation.hit import Hit
+from detector.correlation.keys import canonical_text
+from detector.correlation.plan import CorrelationSettings
+from detector.correlation.thresholds import all_hold, only_grow
+from detector.correlation.triggered import TriggeredGroup
+from normalizers.event import Value
+
+PERSON = "convergence.person.id"
+
+
+class DuringGroup(TriggeredGroup):
+    """Asks, for each trigger, which intervals are open.
+
+    The opener must possibly lie before the trigger. A close ends an interval when it follows the opener and lies
+    certainly before the trigger; within one source stamps are compared as they are, as one clock made both.
+    """
+
+    def __init__(
+        self, composer: Composer, key: GroupKey, settings: CorrelationSettings, watched_from: Callable[[], int]
+    ) -> None:
+        during = composer.plan.rule.during
+        assert during is not None  # noqa: S101  the level picks the class by this
+        super().__init__(composer, key, during.trigger, settings.max_candidates)
+        self._during = during
+        self._watched_from = watched_from
+        self._partner_uncertainty_ns = settings.partner_uncertainty_ns
+
+    def _decided_at(self, trigger: Candidate) -> int:
+        return trigger.time_ns + min(self._plan.cap_ns, trigger.uncertainty_ns + self._partner_uncertainty_ns)
+
+    def _decide(self, trigger: Candidate, order_ns: int, effects: Effects, changes: Changes) -> None:
+        openers = self._open_at(trigger)
+        watched = self._watched_from() <= trigger.time_ns - self._during.max_age_ns
+        known = watched or only_grow(self._during.count)
+        self._note(trigger, order_ns, None, changes)
+        if not known or not all_hold(self._during.count, len(openers)):
+            return
+        added = self._added(trigger, openers)
+        hit = Hit(
+            anchor=trigger,
+            evidence=(*openers[-_MAX_OPENERS:], trigger),
+            decided_by=trigger.event_id,
+            time_ns=trigger.time_ns,
+            coverage=("full" if watched else "partial") if "convergence.person.via" in added else None,
+            late=trigger.ready_ns - trigger.time_ns > self._plan.lateness_ns,
+            reason=f"{len(openers)} open at that time",
+            fields=added,
+        )
+        self._report(hit, order_ns, effects)
+
+    def _open_at(self, trigger: Candidate) -> list[Candidate]:
+        """Return the openers of the intervals that are open, oldest first; one for each key."""
+        start_ns = trigger.time_ns - self._during.max_age_ns
+        newest = dict[str, Candidate]()
+        for opener in self._of(self._during.open, start_ns, trigger.time_ns + self._plan.cap_ns):
+            if opener.event_id == trigger.event_id or not self._may_precede(opener, trigger):
+                continue
+            newest[self._key_of(opener)] = opener
+        for close in self._of(self._during.close, start_ns, trigger.time_ns):
+            key = self._key_of(close)
+            opener_of_key = newest.get(key)
+            if opener_of_key is not None and self._ends(close, opener_of_key, trigger):
+                del newest[key]
+        found = [each for each in newest.values() if self._counts(each, trigger)]
+        return sorted(found, key=lambda each: (each.time_ns, each.event_id))
+
+    def _of(self, rules: tuple[str, ...], start_ns: int, end_ns: int) -> list[Candidate]:
+        found = [entry[3] for rule in rules for entry in self.window.rule_between(rule, start_ns, end_ns)]
+        return sorted(found, key=lambda each: (each.time_ns, each.event_id))
+
+    def _may_precede(self, opener: Candidate, trigger: Candidate) -> bool:
+        return opener.time_ns <= trigger.time_ns + self._doubt(opener, trigger)
+
+    def _ends(self, close: Candidate, opener: Candidate, trigger: Candidate) -> bool:
+        if close.event_id == opener.event_id:
+            return False
+        return close.time_ns >= opener.time_ns and close.time_ns + self._doubt(close, trigger) < trigger.time_ns
+
+    def _counts(self, opener: Candidate, trigger: Candidate) -> bool:
+        during = self._during
+        if during.for_ns and trigger.time_ns - opener.time_ns + self._doubt(opener, trigger) < during.for_ns:
+            return False
+        if during.distinct is None:
+            return True
+        here, there = trigger.fields.get(during.distinct), opener.fields.get(during.distinct)
+        return here is not None and there is not None and here != there
+
+    def _doubt(self, one: Candidate, other: Candidate) -> int:
+        if one.source and one.source == other.source:
+            return 0
+        return min(one.uncertainty_ns + other.uncertainty_ns, self._plan.cap_ns)
+
+    def _key_of(self, candidate: Candidate) -> str:
+        if self._during.key is None:
+            return ""
+        value = candidate.fields.get(self._during.key)
+        if isinstance(value, list):
+            return ";".join(sorted(canonical_text(each) for each in value))
+        return "" if value is None else canonical_text(value)
+
+    def _added(self, trigger: Candidate, openers: list[Candidate]) -> dict[str, Value]:
+        """Return what the openers tell of the trigger: its person, and fields it lacks."""
+        nameless = _is_missing(trigger.fields.get(PERSON))
+        people = sorted({str(each.fields[PERSON]) for each in openers if PERSON in each.fields})
+        if len(openers) != 1:
+            return {"convergence.person.candidates": list(people)} if nameless and people else {}
+        opener = openers[0]
+        added = {
+            path: value
+            for path, value in opener.fields.items()
+            if _is_missing(trigger.fields.get(path)) and _is_of_person(path)
+        }
+        if nameless and PERSON in added:
+            added["convergence.person.via"] = "session"
+        return added
+
+
+_MAX_OPENERS = 20
+
+_OF_PERSON = ("convergence.person.", "convergence.account.", "convergence.session.", "user.", "physical.credential.")
+
+
+def _is_of_person(path: str) -> bool:
+    return path.startswith(_OF_PERSON)
+
+
+def _is_missing(value: Value | None) -> bool:
+    return value is None or (isinstance(value, str) and value.startswith("?"))

@@ -1,0 +1,36 @@
+"""What is kept of a group beside its candidates."""
+
+from __future__ import annotations
+
+import msgspec
+
+from detector.alert import AlertDraft
+from detector.correlation.ordering import NOT_YET
+
+
+class GroupState(msgspec.Struct):
+    """Episode and expiry of one group.
+
+    Attributes:
+        draft: Last revision of the alert while an episode is open.
+        false_since_ns: When its condition became false; None while it holds.
+        expired_ns: Candidates up to this time have been evaluated as they left the window.
+    """
+
+    draft: AlertDraft | None = None
+    false_since_ns: int | None = None
+    expired_ns: int = NOT_YET
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """A decided absence, kept so that it can be withdrawn.
+
+    Attributes:
+        trigger_id: Event id of the trigger.
+        decided_ns: Order value at which it was decided.
+        draft: The alert, None when there was none.
+    """
+
+    trigger_id: str
+    decided_ns: int
+    draft: AlertDraft | None

@@ -1,0 +1,207 @@
+"""What follows from a correlation's text and the settings: lateness, widening, retention, who names it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from detector.correlation.thresholds import only_grow
+from detector.errors import RuleErrors, RuleFault
+from detector.rules.model import CorrelationRule, DetectionRule, RuleSet, Suppress, Threshold
+
+MAX_CANDIDATES = 10_000
+"""Candidates kept for one group; beyond it the oldest goes, counted and visible."""
+
+DECISIONS_NS = 86_400 * 10**9
+"""How long a decided absence may still be withdrawn."""
+
+Expectations = tuple[tuple[str, int | None], ...]
+"""Covering sources with the longest gap expected of them in ns; None: their silence proves nothing."""
+
+
+class CorrelationSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What correlation must be told.
+
+    Attributes:
+        lateness_ns: Detection rule id to the largest lateness of the datasets that it can match.
+        settles: Whether a detection rule's matches may rest on a missing context row.
+        context_wait_ns: Longest wait for a missing row.
+        expectations: Rule id of a partner that an absence misses to the sources that would report it.
+        partner_uncertainty_ns: Largest uncertainty configured for any source.
+        watched_from_ns: Since when everything is watched; None: since the first clock or bundle that is seen.
+        max_candidates: Bound of one group.
+    """
+
+    lateness_ns: Callable[[str], int] = lambda _rule_id: 10_000_000_000
+    settles: Callable[[str], bool] = lambda _rule_id: False
+    context_wait_ns: int = 0
+    expectations: Callable[[str], Expectations] = lambda _rule_id: ()
+    partner_uncertainty_ns: int = 0
+    watched_from_ns: int | None = None
+    max_candidates: int = MAX_CANDIDATES
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """One correlation, ready to run.
+
+    Attributes:
+        rule: The correlation.
+        lateness_ns: L of DESIGN 5, `context_wait` included.
+        wait_ns: Part of L that waits for context; 0 when no rule of it needs to be settled.
+        cap_ns: Most that uncertainty may widen a window by.
+        span_ns: Longest distance in time of two candidates that can belong together, without widening.
+        retention_ns: How long a candidate is kept after its time.
+        needs_silence: A candidate that is missing could make it fire.
+        delay_ns: Longest time from what a result is about to its decision, beyond order itself.
+        expectations: For an absence: covering sources of all partners.
+    """
+
+    rule: CorrelationRule
+    lateness_ns: int
+    wait_ns: int
+    cap_ns: int
+    span_ns: int
+    retention_ns: int
+    needs_silence: bool
+    delay_ns: int
+    expectations: Expectations = ()
+
+
+def plan_correlations(ruleset: RuleSet, settings: CorrelationSettings) -> dict[str, Plan]:
+    """Plan every correlation of a rule set, and the `suppress` of single-event rules, by id.
+
+    Raises:
+        RuleErrors: A correlation asks for what its type cannot do.
+    """
+    plans = dict[str, Plan]()
+    faults = list[RuleFault]()
+    for correlation in ruleset.correlations.values():
+        faults.extend(_faults(correlation))
+        plans[correlation.meta.id] = _plan(correlation, settings, plans)
+    if faults:
+        raise RuleErrors(faults)
+    for rule in ruleset.rules.values():
+        if rule.suppress is not None:
+            folded = suppressing(rule, rule.suppress)
+            plans[rule.meta.id] = _plan(folded, settings, plans)
+    return plans
+
+
+def suppressing(rule: DetectionRule, suppress: Suppress) -> CorrelationRule:
+    """Write `suppress` as what it means: an `event_count` of at least one within its timespan."""
+    return CorrelationRule(
+        meta=rule.meta,
+        type="event_count",
+        rules=(rule.meta.id,),
+        group_by=suppress.group_by,
+        timespan_ns=suppress.timespan_ns,
+        condition=(Threshold("gte", 1),),
+        # A match without the key is still a match: it must not vanish because of how repeats are folded.
+        null_group="keep",
+    )
+
+
+def named_rules(correlation: CorrelationRule) -> tuple[str, ...]:
+    """Return the ids of all rules and correlations that a correlation listens to, once each."""
+    ids = list(correlation.rules)
+    if correlation.absence is not None:
+        ids += [correlation.absence.trigger, *correlation.absence.missing]
+    if correlation.during is not None:
+        ids += [correlation.during.trigger, *correlation.during.open, *correlation.during.close]
+    return tuple(dict.fromkeys(ids))
+
+
+def _plan(correlation: CorrelationRule, settings: CorrelationSettings, plans: dict[str, Plan]) -> Plan:
+    lateness_ns, wait_ns = _lateness(correlation, settings, plans)
+    span_ns = _span(correlation)
+    cap_ns = _cap(correlation, span_ns)
+    expectations = _expectations(correlation, settings)
+    widens = correlation.type in {"temporal", "temporal_ordered", "absence", "during"}
+    return Plan(
+        rule=correlation,
+        lateness_ns=lateness_ns,
+        wait_ns=wait_ns,
+        cap_ns=cap_ns if widens else 0,
+        span_ns=span_ns,
+        retention_ns=_retention(correlation, span_ns + lateness_ns + (cap_ns if widens else 0), cap_ns, expectations),
+        needs_silence=_needs_silence(correlation),
+        delay_ns=_delay(correlation, cap_ns, expectations),
+        expectations=expectations,
+    )
+
+
+def _lateness(correlation: CorrelationRule, settings: CorrelationSettings, plans: dict[str, Plan]) -> tuple[int, int]:
+    lateness_ns = wait_ns = 0
+    for rule_id in named_rules(correlation):
+        inner = plans.get(rule_id)
+        if inner is not None and rule_id != correlation.meta.id:
+            # The level's watermark is the inner one's frontier, so an inner result is never older than its decision.
+            lateness_ns = max(lateness_ns, inner.delay_ns)
+        else:
+            lateness_ns = max(lateness_ns, settings.lateness_ns(rule_id))
+            wait_ns = max(wait_ns, settings.context_wait_ns if settings.settles(rule_id) else 0)
+    return lateness_ns + wait_ns, wait_ns
+
+
+def _span(correlation: CorrelationRule) -> int:
+    if correlation.during is not None:
+        return correlation.during.max_age_ns
+    if correlation.absence is not None:
+        return max(correlation.timespan_ns, correlation.absence.cap_ns)
+    return correlation.timespan_ns
+
+
+def _cap(correlation: CorrelationRule, span_ns: int) -> int:
+    if correlation.max_clock_uncertainty_ns:
+        return correlation.max_clock_uncertainty_ns
+    return (correlation.timespan_ns or span_ns) // 2
+
+
+def _expectations(correlation: CorrelationRule, settings: CorrelationSettings) -> Expectations:
+    if correlation.absence is None or correlation.absence.coverage == "ignore":
+        return ()
+    found = dict[str, int | None]()
+    for rule_id in correlation.absence.missing:
+        for source, expectation_ns in settings.expectations(rule_id):
+            known = found.get(source, expectation_ns)
+            found[source] = None if known is None or expectation_ns is None else max(known, expectation_ns)
+    return tuple(sorted(found.items()))
+
+
+def _needs_silence(correlation: CorrelationRule) -> bool:
+    if correlation.absence is not None:
+        return True
+    if correlation.during is not None:
+        return not only_grow(correlation.during.count)
+    return not only_grow(correlation.condition)
+
+
+def _retention(correlation: CorrelationRule, window_ns: int, cap_ns: int, expectations: Expectations) -> int:
+    retention_ns = window_ns + _delay(correlation, cap_ns, expectations)
+    return max(retention_ns, DECISIONS_NS) if correlation.absence is not None else retention_ns
+
+
+def _delay(correlation: CorrelationRule, cap_ns: int, expectations: Expectations) -> int:
+    if correlation.absence is None and correlation.during is None:
+        return 0
+    return cap_ns + max((each or 0 for _, each in expectations), default=0)
+
+
+def _faults(correlation: CorrelationRule) -> list[RuleFault]:
+    meta = correlation.meta
+    everything = len(correlation.rules)
+    whats = list[tuple[str, str]]()
+    if correlation.type == "temporal_ordered" and any(
+        each.operator not in {"gte", "eq"} or each.value != everything for each in correlation.condition
+    ):
+        whats.append(("temporal_ordered needs all of its rules", "leave `condition` out, or use type temporal"))
+    if correlation.type == "value_percentile" and not _is_percentile(correlation.percentile):
+        whats.append(("value_percentile without a percentile from 0 to 100", "add `percentile: 95`"))
+    if correlation.type.startswith("value_") and not correlation.field:
+        whats.append((f"{correlation.type} without a field", "add `field` to its condition"))
+    return [RuleFault(meta.path, meta.line, meta.title, what, instead) for what, instead in whats]
+
+
+def _is_percentile(number: float | None) -> bool:
+    return number is not None and 0 <= number <= 100

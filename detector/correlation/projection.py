@@ -1,0 +1,84 @@
+"""Which fields of an event travel with its candidates."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from detector.correlation.keys import MAX_LIST, MAX_TEXT_CHARS
+from detector.rules.model import CorrelationRule, RuleMeta
+from normalizers.event import Scalar, Value
+
+PREFIXES = (
+    "convergence.",
+    "destination.",
+    "file.",
+    "host.",
+    "network.",
+    "ot.",
+    "physical.",
+    "process.",
+    "source.",
+    "user.",
+    "event.action",
+    "event.code",
+    "event.dataset",
+    "event.id",
+    "event.outcome",
+)
+"""Fields that alerts show or that later stages group by, whatever the rule."""
+
+MAX_FIELDS = 512
+"""Fields of one candidate; a result of several parts reaches it first, an ordinary event has below 100."""
+
+_PLACEHOLDER = re.compile(r"\{(?P<paths>[^{}]{1,500})\}")
+_MIN_INT, _MAX_INT = -(2**63), 2**64 - 1
+
+
+class Projection:
+    """Keeps the fields of one rule's events that correlations and alerts need."""
+
+    def __init__(self, extra: Iterable[str]) -> None:
+        self._extra = tuple(sorted({path for path in extra if not path.startswith(PREFIXES)}))
+
+    def __call__(self, fields: dict[str, Value]) -> dict[str, Value]:
+        """Return the fields to carry, long texts and lists cut."""
+        kept = {path: _bounded(value) for path, value in fields.items() if path.startswith(PREFIXES)}
+        for path in self._extra:
+            if path in fields:
+                kept[path] = _bounded(fields[path])
+        return kept if len(kept) <= MAX_FIELDS else dict(list(kept.items())[:MAX_FIELDS])
+
+
+def needed_fields(correlation: CorrelationRule, rule_id: str) -> set[str]:
+    """Return the fields that a correlation reads from events of one of its rules."""
+    paths = {correlation.aliases.get(name, {}).get(rule_id, name) for name in correlation.group_by}
+    paths.update(correlation.field)
+    if correlation.absence is not None and correlation.absence.until is not None:
+        paths.add(correlation.absence.until)
+    if correlation.during is not None:
+        paths.update(path for path in (correlation.during.key, correlation.during.distinct) if path is not None)
+    return paths
+
+
+def sentence_fields(meta: RuleMeta) -> set[str]:
+    """Return the fields that the sentence of a rule names, with and without the name of a part before them."""
+    paths = set[str]()
+    for found in _PLACEHOLDER.finditer(str(meta.custom.get("sentence", ""))):
+        for path in found["paths"].split("|"):
+            paths.update((path, path.partition(".")[2]))
+    return paths - {""}
+
+
+def _bounded(value: Value) -> Value:
+    if isinstance(value, list):
+        return [_bounded_scalar(each) for each in value[:MAX_LIST]]
+    return _bounded_scalar(value)
+
+
+def _bounded_scalar(value: Scalar) -> Scalar:
+    if isinstance(value, str):
+        return value if len(value) <= MAX_TEXT_CHARS else value[:MAX_TEXT_CHARS]
+    if isinstance(value, int) and not _MIN_INT <= value <= _MAX_INT:
+        return str(value)  # MessagePack has no wider integers
+    return value

@@ -1,0 +1,1 @@
+"""The folds between the logs: sense, correlate, group."""

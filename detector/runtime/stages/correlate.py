@@ -1,0 +1,195 @@
+"""The correlate stage: candidates of all levels to alert drafts, as one fold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import msgspec
+
+from detector.candidate import Candidate
+from detector.correlation.level import Level
+from detector.correlation.liveness import Run, Watch
+from detector.correlation.ordering import END_OF_INPUT, NOT_YET
+from detector.correlation.plan import CorrelationSettings, plan_correlations
+from detector.correlation.routing import CandidateRouter
+from detector.correlation.settling import Settler
+from detector.correlation.watermark import Watermark
+from detector.errors import StateError
+from detector.rules.model import RuleSet
+from detector.runtime.task import Bundle, LogRecord, Output, PartitionClock, Tick
+
+MAX_WAIT_NS = 60_000_000_000
+"""How long a partition may stand still before correlations that need no silence go on without it."""
+
+LEVELS = (1, 2, 3)
+
+_encoder = msgspec.msgpack.Encoder()
+_VERSION = b"\x01"
+
+
+class _Progress(msgspec.Struct):
+    """How far the task has come: clocks of the raw partitions, watermarks by level, begin of watching."""
+
+    clocks: dict[int, tuple[int, int]]
+    passed: dict[int, tuple[int, int]]
+    watched_from_ns: int | None
+
+
+class CorrelateTask:
+    """Runs the levels of correlation over one partition of candidates.
+
+    Level n+1 takes as its watermark the frontier of level n. Levels that need other partitions of candidates are
+    separate tasks in a distributed runtime; here a result goes straight to the next level.
+
+    Args:
+        ruleset: Rules and correlations.
+        partitions: Raw partitions that must have reported before anything is applied.
+        settings: Lateness, coverage, bounds.
+        settler: Answers for matches that rest on a missing context row; None: nothing is ever unsettled.
+        max_wait_ns: See `MAX_WAIT_NS`.
+    """
+
+    def __init__(
+        self,
+        ruleset: RuleSet,
+        partitions: Iterable[int],
+        settings: CorrelationSettings,
+        settler: Settler | None = None,
+        max_wait_ns: int = MAX_WAIT_NS,
+    ) -> None:
+        self._router = CandidateRouter(ruleset)
+        self._settler = settler
+        self._watermark = Watermark(partitions, max_wait_ns)
+        self._watch = Watch(settings.watched_from_ns)
+        plans = plan_correlations(ruleset, settings)
+        metas = [
+            *(rule.meta for rule in ruleset.rules.values()),
+            *(rule.meta for rule in ruleset.correlations.values()),
+        ]
+        names = {meta.id: meta.name for meta in metas}
+        self._level_of = {key: plan.rule.level for key, plan in plans.items()}
+        self._levels = {
+            number: Level(
+                {key: plan for key, plan in plans.items() if plan.rule.level == number},
+                self._router,
+                settings,
+                names,
+                self._watch,
+            )
+            for number in LEVELS
+        }
+        self._passed = dict.fromkeys(LEVELS, (NOT_YET, NOT_YET))
+        self._unsettled: dict[str, Candidate] = {}
+        self._dirty: dict[bytes, object] = {}
+        self._restored: list[tuple[int, bytes, bytes]] = []
+
+    def process(self, records: Sequence[LogRecord]) -> list[Output]:
+        """Take candidates, clocks and ticks, and apply what has come to its turn."""
+        for record in records:
+            match record:
+                case Candidate():
+                    self._take(record)
+                case PartitionClock():
+                    self._hear(record)
+                case Tick():
+                    self._watermark.tick(record.now_ns)
+                case Bundle() if self._watch.from_ns is None:
+                    self._watch.from_ns = record.known_at_ns
+                case _:
+                    pass
+        return self._advance(self._watermark.strict_ns, self._watermark.eager_ns)
+
+    def finish(self) -> list[Output]:
+        """Apply everything that still waits: nothing can follow."""
+        return self._advance(END_OF_INPUT, END_OF_INPUT)
+
+    def dirty(self) -> Iterator[tuple[bytes, bytes | None]]:
+        """Yield changed state: progress, liveness, unsettled matches, and that of the levels."""
+        for key, value in self._dirty.items():
+            yield key, None if value is None else _VERSION + _encoder.encode(value)
+        self._dirty.clear()
+        for number, level in self._levels.items():
+            for key, state in level.dirty():
+                yield b"%d\x1f" % number + key, state
+
+    def restore(self, key: bytes, state: bytes) -> None:
+        """Take back one entry; levels follow in `restored`, as they need to know how far each had come."""
+        if state[:1] != _VERSION:
+            raise StateError(f"correlation state {key!r} is of unknown version {state[:1]!r}")
+        try:
+            if key == b"p":
+                progress = msgspec.msgpack.decode(state[1:], type=_Progress)
+                for partition, (clock_ns, generation) in progress.clocks.items():
+                    self._watermark.report(partition, clock_ns, generation)
+                self._passed.update(progress.passed)
+                self._watch.from_ns = progress.watched_from_ns
+            elif key[:1] == b"h":
+                self._watch.liveness.take_back(key[1:].decode(), msgspec.msgpack.decode(state[1:], type=list[Run]))
+            elif key[:1] == b"u":
+                self._unsettled[key[1:].decode()] = msgspec.msgpack.decode(state[1:], type=Candidate)
+            else:
+                number, _, rest = key.partition(b"\x1f")
+                self._restored.append((int(number), rest, state))
+        except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
+            raise StateError(f"correlation state {key!r} cannot be read: {error}") from error
+
+    def restored(self) -> None:
+        """Give the levels their entries and set their timers."""
+        for number, key, state in sorted(self._restored, key=lambda each: each[1]):
+            self._levels[number].restore(key, state, self._passed[number])
+        self._restored.clear()
+        for number, level in self._levels.items():
+            level.restored(self._passed[number])
+
+    def _take(self, candidate: Candidate) -> None:
+        if candidate.unsettled is not None and self._settler is not None:
+            key = "\x1f".join(
+                (candidate.correlation_id, candidate.event_id, candidate.rule_name, repr(candidate.group))
+            )
+            self._unsettled[key] = candidate
+            self._dirty[b"u" + key.encode()] = candidate
+            return
+        self._levels[self._level_of.get(candidate.correlation_id, 1)].add(candidate)
+
+    def _hear(self, clock: PartitionClock) -> None:
+        if self._watch.from_ns is None:
+            self._watch.from_ns = clock.clock_ns if clock.clock_ns != NOT_YET else None
+        self._watermark.report(clock.partition, clock.clock_ns, clock.generation)
+        for heard in clock.sources:
+            if self._watch.liveness.hear(heard.source, Run(heard.run_start_ns, heard.last_ns)):
+                self._dirty[b"h" + heard.source.encode()] = self._watch.liveness.runs(heard.source)
+
+    def _advance(self, strict_ns: int, eager_ns: int) -> list[Output]:
+        outputs = self._settle(strict_ns)
+        for number, level in self._levels.items():
+            level.advance(strict_ns, eager_ns)
+            passed = (max(strict_ns, self._passed[number][0]), max(eager_ns, self._passed[number][1]))
+            if passed != self._passed[number]:
+                self._passed[number] = passed
+                self._dirty[b"p"] = _Progress(self._watermark.entries(), self._passed, self._watch.from_ns)
+            for output in level.effects.take():
+                if isinstance(output, Candidate):
+                    self._take(output)
+                else:
+                    outputs.append(output)
+            strict_ns, eager_ns = level.frontier_ns(strict_ns), level.frontier_ns(eager_ns)
+        return outputs
+
+    def _settle(self, watermark_ns: int) -> list[Output]:
+        outputs = list[Output]()
+        if self._settler is None:
+            return outputs
+        for key, candidate in sorted(self._unsettled.items(), key=lambda each: (each[1].ready_ns, each[0])):
+            settled = self._settler.settle(candidate, candidate.rule_name, watermark_ns)
+            if settled is None:
+                continue
+            del self._unsettled[key]
+            self._dirty[b"u" + key.encode()] = None
+            if settled.fields is None:
+                continue
+            for caused in self._router.settled(candidate, settled.fields):
+                if isinstance(caused, Candidate):
+                    self._levels[self._level_of.get(caused.correlation_id, 1)].add(caused)
+                else:
+                    outputs.append(caused)
+        return outputs
