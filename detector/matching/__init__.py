@@ -1,1 +1,1 @@
-"""Evaluating detection rules on one event."""
+"""Evaluating condition trees on events: the straightforward evaluator, oracle of any faster one."""

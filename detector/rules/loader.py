@@ -1,0 +1,155 @@
+"""Loads rules: every document of every path, all faults in one report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from detector.errors import RuleErrors, RuleFault
+from detector.rules.correlations import generates, named_in, read_correlation
+from detector.rules.detections import narrowed, read_detection, read_filter
+from detector.rules.documents import RuleDocument, read_documents
+from detector.rules.meta import hash_of, suggest
+from detector.rules.model import CorrelationRule, DetectionRule, LogSource, RuleSet
+from detector.rules.pipelines import read_pipelines
+
+MAX_LEVEL = 3
+"""Levels of correlations over correlations (DESIGN 6)."""
+
+Source = str | Path
+
+
+def load_rules(
+    sources: Source | Sequence[Source],
+    *,
+    pipelines: Sequence[Source] = (),
+    faults: list[RuleFault] | None = None,
+) -> RuleSet:
+    """Load detection rules, correlations and filters.
+
+    Args:
+        sources: Files, folders (searched for ``*.yml``) or YAML texts.
+        pipelines: pySigma pipelines applied to every detection.
+        faults: When given, takes what is wrong, and the rest is loaded.
+
+    Raises:
+        RuleErrors: Something is wrong and no `faults` list was given; carries every fault.
+    """
+    found = list[RuleFault]()
+    every = [sources] if isinstance(sources, str | Path) else list(sources)
+    documents = [document for source in every for document in read_documents(source, found)]
+    ruleset = _Load(found).run(documents, pipelines)
+    if found and faults is None:
+        raise RuleErrors(found)
+    if faults is not None:
+        faults.extend(found)
+    return ruleset
+
+
+class _Load:
+    def __init__(self, faults: list[RuleFault]) -> None:
+        self._faults = faults
+        self._rules: dict[str, DetectionRule] = {}
+        self._correlations: dict[str, CorrelationRule] = {}
+        self._ids: dict[str, str] = {}
+
+    def run(self, documents: list[RuleDocument], pipelines: Sequence[Source]) -> RuleSet:
+        pipeline, pipeline_hash = read_pipelines(pipelines, self._faults)
+        correlations = list[RuleDocument]()
+        filters = list[RuleDocument]()
+        for document in documents:
+            if "correlation" in document.content:
+                correlations.append(document)
+            elif "filter" in document.content:
+                filters.append(document)
+            else:
+                try:
+                    self._add_rule(document, read_detection(document, pipeline, pipeline_hash))
+                except ValueError as error:
+                    self._faults.append(document.fault(str(error)))
+        for document in filters:
+            try:
+                self._filter(*read_filter(document, pipeline))
+            except ValueError as error:
+                self._faults.append(document.fault(str(error)))
+        self._read_correlations(correlations)
+        self._silence_named([*correlations])
+        hashes = sorted(rule.meta.semantic_hash for rule in (*self._rules.values(), *self._correlations.values()))
+        return RuleSet(self._rules, self._correlations, hash_of(hashes))
+
+    def _add_rule(self, document: RuleDocument, rule: DetectionRule) -> None:
+        if self._register(document, rule.meta.id, rule.meta.name):
+            self._rules[rule.meta.id] = rule
+
+    def _register(self, document: RuleDocument, rule_id: str, name: str) -> bool:
+        if rule_id in self._rules or rule_id in self._correlations:
+            self._faults.append(document.fault(f"id {rule_id} is used twice", "give each rule an id of its own"))
+            return False
+        if self._ids.get(name, rule_id) != rule_id:
+            self._faults.append(document.fault(f"name {name!r} is used twice", "give each rule a name of its own"))
+            return False
+        self._ids[rule_id] = rule_id
+        self._ids[name] = rule_id
+        return True
+
+    def _filter(self, condition: object, logsource: LogSource, names: tuple[str, ...], filter_hash: str) -> None:
+        for rule_id, rule in self._rules.items():
+            named = "any" in names or rule.meta.id in names or rule.meta.name in names
+            if named and _covers(logsource, rule.logsource):
+                self._rules[rule_id] = narrowed(rule, condition, filter_hash)  # type: ignore[arg-type]  # from read_filter
+
+    def _read_correlations(self, documents: list[RuleDocument]) -> None:
+        """Read correlations in an order in which each stands after those it names."""
+        waiting = list(documents)
+        own = {str(d.content[key]) for d in documents for key in ("id", "name") if d.content.get(key)}
+        while waiting:
+            ready = [d for d in waiting if all(name in self._ids or name not in own for name in named_in(d))]
+            if not ready:
+                for document in waiting:
+                    self._faults.append(document.fault("names itself through other correlations", "break the circle"))
+                return
+            for document in ready:
+                waiting.remove(document)
+                try:
+                    self._read_correlation(document)
+                except ValueError as error:
+                    own -= {str(document.content.get("id")), str(document.content.get("name"))}
+                    self._faults.append(document.fault(str(error)))
+
+    def _read_correlation(self, document: RuleDocument) -> None:
+        ids = [self._resolve(name) for name in named_in(document)]
+        if not ids:
+            raise ValueError("names no rules")
+        level = 1 + max((self._correlations[each].level for each in ids if each in self._correlations), default=0)
+        if level > MAX_LEVEL:
+            raise ValueError(f"stands on level {level}; correlations of correlations go {MAX_LEVEL} levels deep")
+        hashes = {key: rule.meta.semantic_hash for key, rule in (*self._rules.items(), *self._correlations.items())}
+        correlation = read_correlation(document, self._resolve, hashes, level)
+        if self._register(document, correlation.meta.id, correlation.meta.name):
+            self._correlations[correlation.meta.id] = correlation
+
+    def _resolve(self, name: str) -> str:
+        found = self._ids.get(name)
+        if found is None:
+            raise ValueError(f"names rule {name!r}, which does not exist{suggest(name, self._ids)}")
+        return found
+
+    def _silence_named(self, documents: list[RuleDocument]) -> None:
+        """A rule that only feeds correlations alerts on its own when one of them says `generate: true`."""
+        silent, loud = set[str](), set[str]()
+        for document in documents:
+            ids = {self._ids[name] for name in named_in(document) if name in self._ids}
+            (loud if generates(document) else silent).update(ids)
+        for rule_id in silent - loud:
+            for group in (self._rules, self._correlations):
+                rule = group.get(rule_id)  # type: ignore[attr-defined]  # two dicts of structs with `meta`
+                if rule is not None:
+                    meta = msgspec.structs.replace(rule.meta, generate=False)
+                    group[rule_id] = msgspec.structs.replace(rule, meta=meta)  # type: ignore[index]
+
+
+def _covers(wide: LogSource, narrow: LogSource) -> bool:
+    pairs = ((wide.category, narrow.category), (wide.product, narrow.product), (wide.service, narrow.service))
+    return all(mine is None or mine == theirs for mine, theirs in pairs)

@@ -1,0 +1,98 @@
+"""What people read of a rule, checked."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from collections.abc import Iterable
+from typing import Any, get_args
+
+import msgspec
+
+from detector.rules.documents import RuleDocument
+from detector.rules.model import Level, RuleMeta
+
+STANDARD_KEYS = frozenset(
+    {
+        "title", "id", "name", "related", "taxonomy", "status", "description", "license", "author", "references",
+        "date", "modified", "logsource", "detection", "correlation", "filter", "fields", "falsepositives", "level",
+        "tags", "scope", "action", "generate",
+    }
+)  # fmt: skip
+CUSTOM_KEYS = frozenset({"code", "owner", "playbook", "sentence", "actions", "version", "suppress"})
+LEVELS = get_args(Level)
+_CLOSE = 0.8
+
+
+def read_meta(document: RuleDocument, semantic: object) -> RuleMeta:
+    """Read the descriptive keys.
+
+    Args:
+        document: The rule.
+        semantic: Everything that gives it its meaning, as plain data.
+
+    Raises:
+        ValueError: A key is misspelt or has a wrong value; the message says which.
+    """
+    content = document.content
+    for key in content:
+        _check_key(str(key))
+    level = str(content.get("level", "medium"))
+    if level not in LEVELS:
+        raise ValueError(f"level {level!r} is none of {', '.join(LEVELS)}{suggest(level, LEVELS)}")
+    semantic_hash = hash_of(semantic)
+    rule_id = content.get("id") or content.get("name") or semantic_hash
+    return RuleMeta(
+        id=str(rule_id),
+        name=str(content.get("name") or rule_id),
+        title=str(content.get("title", "(untitled)")),
+        level=level,  # type: ignore[arg-type]  # checked above
+        status=str(content.get("status", "experimental")),
+        description=str(content.get("description", "")).strip(),
+        author=str(content.get("author", "")),
+        references=_texts(content.get("references")),
+        tags=_texts(content.get("tags")),
+        falsepositives=_texts(content.get("falsepositives")),
+        custom={key: content[key] for key in CUSTOM_KEYS if key in content},
+        path=document.path,
+        line=document.line,
+        semantic_hash=semantic_hash,
+    )
+
+
+def suggest(word: str, choices: Iterable[str]) -> str:
+    """Return ``; did you mean ...?`` when a choice is close."""
+    found = difflib.get_close_matches(word, list(choices), 1, _CLOSE - 0.2)
+    return f"; did you mean {found[0]!r}?" if found else ""
+
+
+def hash_of(value: object) -> str:
+    """Hash plain data, whatever the order of its keys."""
+    text = msgspec.json.encode(_ordered(value))
+    return hashlib.sha256(text).hexdigest()[:32]
+
+
+def _ordered(value: Any) -> object:  # noqa: ANN401  plain data of any shape
+    if isinstance(value, dict):
+        return [[str(key), _ordered(value[key])] for key in sorted(value, key=str)]
+    if isinstance(value, list | tuple):
+        return [_ordered(each) for each in value]
+    return value if isinstance(value, str | int | float | bool) or value is None else str(value)
+
+
+def _check_key(key: str) -> None:
+    known = STANDARD_KEYS | CUSTOM_KEYS
+    if key in known:
+        return
+    close = difflib.get_close_matches(key, known, 1, _CLOSE)
+    # Sigma allows keys of one's own; one letter off a known key is a slip.
+    if close:
+        raise ValueError(f"unknown key {key!r}; did you mean {close[0]!r}?")
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    if isinstance(value, list):
+        return tuple(str(each) for each in value)
+    return (str(value),)
