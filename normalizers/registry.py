@@ -17,8 +17,10 @@ Normalizer = Callable[[RawRecord, SourceProfile], list[EcsEvent]]
 NORMALIZERS: dict[str, str] = {
     "cef.event": "normalizers.network.cef:normalize_cef_event",
     "cisco.asa": "normalizers.remote_access.cisco_asa:normalize_cisco_asa",
+    "context.marker": "normalizers.context.marker:normalize_context_marker",
     "cyberark.psm": "normalizers.remote_access.cyberark_psm:normalize_cyberark_psm",
     "ecs.event": "normalizers.network.ecs:normalize_ecs_event",
+    "engine.event": "normalizers.network.ecs:normalize_ecs_event",
     "frigate.event": "normalizers.physical.frigate:normalize_frigate_event",
     "gallagher.event": "normalizers.physical.gallagher:normalize_gallagher_event",
     "guacamole.session": "normalizers.remote_access.guacamole:normalize_guacamole_session",

@@ -1,0 +1,84 @@
+"""Zones of both ends of a flow, and what the conduits say of it."""
+
+from __future__ import annotations
+
+from normalizers.context.schema import Asset, Conduit, Zone
+from normalizers.context.store import View
+from normalizers.event import EcsEvent, Value
+
+
+def add_zones(event: EcsEvent, assets: dict[str, Asset], view: View) -> None:
+    """Add the zones of source, destination and host, and the conduit's verdict for flows."""
+    fields = event.fields
+    source = _zone(fields.get("source.ip"), assets.get("source"), view)
+    destination = _zone(fields.get("destination.ip"), assets.get("destination"), view)
+    host = _zone(fields.get("host.ip"), assets.get("principal"), view)
+    for end, zone in (("source", source), ("destination", destination), ("host", host)):
+        if zone is not None:
+            fields[f"convergence.zone.{end}"] = zone.zone_id
+            if zone.zone_class is not None:
+                fields[f"convergence.zone.{end}_class"] = zone.zone_class
+    category = fields.get("event.category")
+    if "source.ip" in fields and "destination.ip" in fields and isinstance(category, list) and "network" in category:
+        _add_verdict(fields, (source, assets.get("source")), (destination, assets.get("destination")), view)
+
+
+def _zone(address: Value, asset: Asset | None, view: View) -> Zone | None:
+    if asset is not None and asset.zone is not None:
+        return view.zone(asset.zone)
+    if isinstance(address, list):
+        address = address[0] if address else None
+    return view.zone_of_address(address) if isinstance(address, str) else None
+
+
+End = tuple[Zone | None, Asset | None]
+
+
+def _add_verdict(fields: dict[str, Value], source: End, destination: End, view: View) -> None:
+    if source[0] is None or destination[0] is None:
+        fields["convergence.conduit.verdict"] = "unknown"
+        return
+    best: tuple[int, int, str, Conduit] | None = None
+    for conduit in view.conduits():
+        ends = (_specificity(conduit.source, source), _specificity(conduit.destination, destination))
+        if None in ends or not _carries(conduit, fields):
+            continue
+        narrow = sum(bool(each) for each in (conduit.ports, conduit.protocols, conduit.function_classes))
+        rank = (sum(end or 0 for end in ends), narrow, conduit.conduit_id, conduit)
+        if best is None or rank[:3] > best[:3]:
+            best = rank
+    if best is None:
+        fields["convergence.conduit.verdict"] = "unlisted"
+        return
+    fields["convergence.conduit.id"] = best[3].conduit_id
+    fields["convergence.conduit.verdict"] = best[3].verdict or "unknown"
+    if best[3].exception_id:
+        fields["convergence.conduit.exception_id"] = best[3].exception_id
+
+
+def _specificity(pattern: str | None, end: End) -> int | None:
+    """Return how narrowly a conduit's end names an end of the flow; None when it does not."""
+    zone, asset = end
+    if pattern is None or pattern == "*":
+        return 0
+    kind, colon, name = pattern.partition(":")
+    if colon and kind == "asset":
+        return 3 if asset is not None and asset.asset_id == name else None
+    if colon and kind == "role":
+        return 2 if asset is not None and asset.role == name else None
+    return 1 if zone is not None and zone.zone_id == pattern else None
+
+
+def _carries(conduit: Conduit, fields: dict[str, Value]) -> bool:
+    port = fields.get("destination.port")
+    return (
+        (not conduit.transport or fields.get("network.transport") in conduit.transport)
+        and (not conduit.ports or any(_in_ports(port, each) for each in conduit.ports))
+        and (not conduit.protocols or fields.get("network.protocol") in conduit.protocols)
+        and (not conduit.function_classes or fields.get("ot.function.class") in conduit.function_classes)
+    )
+
+
+def _in_ports(port: Value, text: str) -> bool:
+    low, dash, high = text.partition("-")
+    return isinstance(port, int) and int(low) <= port <= int(high if dash else low)

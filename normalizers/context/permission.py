@@ -1,0 +1,110 @@
+"""Schedules and approvals: was it the time for it, and had anyone agreed?"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from normalizers.context.places import ancestors
+from normalizers.context.schema import Approval, Asset, Schedule
+from normalizers.context.store import View
+from normalizers.event import EcsEvent
+from normalizers.timestamps import format_utc
+
+NEED_APPROVAL = frozenset(
+    {"session-start", "program-download", "online-edit", "mode-changed", "firmware-updated", "plc-stop"}
+)
+"""Actions for which a ticket is looked up."""
+
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_BEST = ("approved", "single_approver", "self_approved", "late", "expired", "out_of_scope", "rejected")
+FOUR_EYES = 2
+
+
+def add_schedule(event: EcsEvent, view: View) -> None:
+    """Add whether the time lies inside the schedule of the place, inherited up the tree."""
+    fields = event.fields
+    start = fields.get("convergence.location.id") or fields.get("convergence.location.site")
+    if not isinstance(start, str):
+        return
+    chain = list(ancestors(view, start))
+    name = next((each.schedule for each in chain if each.schedule), None)
+    if name is None:
+        return
+    fields["convergence.schedule.name"] = name
+    windows = view.schedule(name)
+    zone = next((each.timezone for each in chain if each.timezone), None)
+    fields["convergence.schedule.verdict"] = _schedule_verdict(windows, zone, event.time_ns)
+
+
+def _schedule_verdict(windows: list[Schedule], zone: str | None, time_ns: int) -> str:
+    if not windows:
+        return "unknown"
+    for window in windows:
+        name = window.timezone or zone
+        if name is None:
+            return "unknown"
+        local = datetime.fromtimestamp(time_ns // 10**9, UTC).astimezone(ZoneInfo(name))
+        if _is_inside(window, local):
+            return "in"
+    return "out"
+
+
+def _is_inside(window: Schedule, local: datetime) -> bool:
+    minute = local.hour * 60 + local.minute
+    yesterday = local - timedelta(days=1)
+    if window.start <= window.end:
+        return _runs_on(window, local) and window.start <= minute < window.end
+    # Over midnight: the evening belongs to today's window, the small hours to yesterday's.
+    return (_runs_on(window, local) and minute >= window.start) or (_runs_on(window, yesterday) and minute < window.end)
+
+
+def _runs_on(window: Schedule, local: datetime) -> bool:
+    return _DAYS[local.weekday()] in window.days and local.date().isoformat() not in (window.holidays or ())
+
+
+def add_approval(event: EcsEvent, target: Asset | None, view: View) -> None:
+    """Add the best approval that names the actor, his company or the target."""
+    fields = event.fields
+    if fields.get("event.action") not in NEED_APPROVAL:
+        return
+    person, vendor = fields.get("convergence.person.id"), fields.get("convergence.person.vendor")
+    best: tuple[int, Approval] | None = None
+    for approval in view.approvals():
+        named = person in (approval.people or ()) or (vendor is not None and approval.vendor == vendor)
+        if named:
+            rank = _BEST.index(_approval_word(approval, target, event.time_ns))
+            if best is None or (rank, approval.approval_id) < (best[0], best[1].approval_id):
+                best = (rank, approval)
+    if best is None:
+        fields["convergence.approval.status"] = "none"
+        return
+    approval = best[1]
+    word = _BEST[best[0]]
+    fields["convergence.approval.status"] = "none" if word == "rejected" else word
+    fields["convergence.approval.id"] = approval.approval_id
+    if approval.approvers:
+        fields["convergence.approval.approvers"] = list(approval.approvers)
+        fields["convergence.approval.approver_count"] = len(approval.approvers)
+    for leaf, stamp in (
+        ("valid_from", approval.window_from_ns),
+        ("valid_to", approval.window_to_ns),
+        ("decided_at", approval.decided_at_ns),
+    ):
+        if stamp is not None:
+            fields[f"convergence.approval.{leaf}"] = format_utc(stamp)
+
+
+def _approval_word(approval: Approval, target: Asset | None, time_ns: int) -> str:
+    if approval.status != "approved":
+        return "rejected" if approval.status in {"requested", "rejected", None} else "expired"
+    if approval.scope_assets and (target is None or target.asset_id not in approval.scope_assets):
+        return "out_of_scope"
+    if (approval.window_from_ns or time_ns) > time_ns or (approval.window_to_ns or time_ns) < time_ns:
+        return "expired"
+    if approval.decided_at_ns is not None and approval.decided_at_ns > time_ns:
+        return "late"
+    approvers = set(approval.approvers or ())
+    if approval.requester is not None and approvers and approvers <= {approval.requester}:
+        return "self_approved"
+    return "single_approver" if len(approvers) < FOUR_EYES else "approved"

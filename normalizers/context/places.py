@@ -1,0 +1,147 @@
+"""Hosts, doors, cameras and controllers to assets and places."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from normalizers.context.schema import Asset, Location
+from normalizers.context.store import View
+from normalizers.event import EcsEvent, Value
+from normalizers.source import SourceProfile
+
+PRINCIPAL = (
+    "physical.camera.id",
+    "physical.camera.name",
+    "physical.portal.id",
+    "physical.portal.name",
+    "ot.controller.id",
+    "host.name",
+    "host.ip",
+    "observer.name",
+)
+"""Fields that name the asset an event is about, the most telling first."""
+
+MAX_DEPTH = 16
+
+
+def add_places(event: EcsEvent, profile: SourceProfile, view: View) -> dict[str, Asset]:
+    """Add assets and locations of the principal, the source and the destination.
+
+    Returns:
+        The assets found, by role: principal, source, destination.
+    """
+    fields = event.fields
+    names = {
+        "principal": _first_known(fields, PRINCIPAL, view),
+        "source": _first_known(fields, ("source.ip", "source.address"), view),
+        "destination": _first_known(
+            fields, ("destination.ip", "convergence.session.target", "destination.address"), view
+        ),
+    }
+    found = {role: asset for role, asset in names.items() if asset is not None}
+    for role, suffix in (("principal", ""), ("source", "_source"), ("destination", "_destination")):
+        asset = found.get(role)
+        if asset is not None:
+            _add_asset(fields, f"convergence.asset{suffix}.", asset)
+        site = profile.site if role == "principal" else None
+        _add_location(fields, f"convergence.location{suffix}.", view, asset, site)
+    principal = found.get("principal")
+    if principal is not None:
+        _add_coverage(fields, view, principal)
+    _add_egress(fields, view)
+    return found
+
+
+def ancestors(view: View, location_id: str | None) -> Iterator[Location]:
+    """Yield a location and what it lies in, innermost first."""
+    for _ in range(MAX_DEPTH):
+        location = view.location(location_id) if location_id else None
+        if location is None:
+            return
+        yield location
+        location_id = location.parent
+
+
+def _first_known(fields: dict[str, Value], paths: tuple[str, ...], view: View) -> Asset | None:
+    for path in paths:
+        value = fields.get(path)
+        for name in value if isinstance(value, list) else (value,):
+            if isinstance(name, str) and name:
+                asset = view.asset_named(name)
+                if asset is not None:
+                    return asset
+    return None
+
+
+def _add_asset(fields: dict[str, Value], prefix: str, asset: Asset) -> None:
+    fields[prefix + "id"] = asset.asset_id
+    for leaf, value in (
+        ("name", asset.name),
+        ("role", asset.role),
+        ("status", asset.lifecycle),
+        ("criticality", asset.criticality),
+        ("safety_related", asset.safety_related),
+        ("owner", asset.owner),
+        ("owner_phone", asset.owner_phone),
+        ("zone", asset.zone),
+        ("shared", asset.shared),
+    ):
+        if value is not None:
+            fields[prefix + leaf] = value
+    if asset.covers:
+        fields[prefix + "covers"] = list(asset.covers)
+
+
+def _add_location(fields: dict[str, Value], prefix: str, view: View, asset: Asset | None, site: str | None) -> None:
+    chain = list(ancestors(view, asset.location_id or asset.asset_id)) if asset is not None else []
+    if chain:
+        fields[prefix + "id"] = chain[0].location_id
+        fields[prefix + "path"] = "/".join(each.location_id for each in reversed(chain))
+        for kind in ("building", "room"):
+            named = next((each for each in chain if each.type == kind), None)
+            if named is not None:
+                fields[prefix + kind] = named.location_id
+        site = next((each.site or each.location_id for each in chain if each.type == "site" or each.site), site)
+    elif asset is not None and asset.site:
+        site = asset.site
+    if site is None:
+        return
+    fields.setdefault(prefix + "site", site)
+    home = view.location(site)
+    if home is not None and home.name:
+        fields[prefix + "site_name"] = home.name
+    zone = next((each.timezone for each in (*chain, home) if each is not None and each.timezone), None)
+    if zone is not None:
+        fields[prefix + "timezone"] = zone
+    if prefix == "convergence.location." and "physical.portal.id" in fields:
+        portals = view.portals_of(site)
+        if portals:
+            fields[prefix + "egress"] = "full" if all(each.exit_reader for each in portals) else "partial"
+
+
+def _add_coverage(fields: dict[str, Value], view: View, principal: Asset) -> None:
+    """Name the cameras that look at a portal, and how long they keep their pictures."""
+    if "physical.portal.id" in fields or "physical.portal.name" in fields:
+        fields.setdefault("physical.portal.name", principal.name or principal.asset_id)
+        cameras = view.assets_covering(principal.asset_id)
+        if cameras:
+            fields["convergence.camera.id"] = [camera.asset_id for camera in cameras]
+            kept = [camera.retention_days for camera in cameras if camera.retention_days is not None]
+            if kept:
+                fields["convergence.camera.retention_days"] = min(kept)
+    elif "physical.camera.id" in fields:
+        fields.setdefault("physical.camera.name", principal.name or principal.asset_id)
+        fields["convergence.camera.id"] = [principal.asset_id]
+        if principal.retention_days is not None:
+            fields["convergence.camera.retention_days"] = principal.retention_days
+
+
+def _add_egress(fields: dict[str, Value], view: View) -> None:
+    """Tell whether a source address is a site's own way out: then its user sits at that site."""
+    address = fields.get("source.ip")
+    if not isinstance(address, str):
+        return
+    site = view.site_of_egress(address)
+    fields["convergence.source.own_egress"] = "no" if site is None else "yes"
+    if site is not None:
+        fields.setdefault("convergence.location_source.site", site.location_id)
