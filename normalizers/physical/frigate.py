@@ -1,6 +1,7 @@
 """Frigate events (MQTT ``frigate/events``) and camera availability.
 
-``{"type":"new","before":{…},"after":{"id":"1607123955.475377-mxklsc","camera":"front_door","label":"person","start_time":1607123955.475377,…}}``
+``{"type":"new","before":{…},"after":{"id":"1607123955.475377-mxklsc","camera":"front_door","label":"person",
+"start_time":1607123955.475377,…}}``
 ``{"camera":"front_door","available":"offline","time":1607123955.4}``
 """
 
@@ -11,7 +12,7 @@ import msgspec
 from connectors.record import RawRecord
 from normalizers.decoding import decode_json
 from normalizers.described import described
-from normalizers.event import EcsEvent, build_event
+from normalizers.event import EcsEvent, Scalar, build_event
 from normalizers.source import SourceProfile
 from normalizers.timestamps import from_epoch
 
@@ -58,5 +59,5 @@ def normalize_frigate_event(record: RawRecord, source: SourceProfile) -> list[Ec
     fields["frigate.event.id"] = found.id
     fields["frigate.label"] = found.label
     fields["frigate.score"] = found.top_score
-    fields["frigate.zones"] = list(found.entered_zones) or None
+    fields["frigate.zones"] = list[Scalar](found.entered_zones) or None
     return [build_event(record, from_epoch(found.start_time, "s"), fields)]

@@ -1,7 +1,8 @@
 """Gallagher Command Centre events, as its REST interface gives them.
 
 Source: GallagherSecurity/cc-rest-docs, eventsApi.yaml. One event a record:
-``{"id":"61320","time":"2026-02-18T19:21:52Z","type":{"id":"23035","name":"Forced door"},"source":{"id":"1321","name":"Loading bay"}}``
+``{"id":"61320","time":"2026-02-18T19:21:52Z","type":{"id":"23035","name":"Forced door"},
+"source":{"id":"1321","name":"Loading bay"}}``
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from connectors.record import RawRecord
 from normalizers.decoding import decode_json, text
 from normalizers.described import Outcome, described
 from normalizers.errors import MissingFieldError
-from normalizers.event import EcsEvent, build_event
+from normalizers.event import EcsEvent, Value, build_event
 from normalizers.source import SourceProfile
 from normalizers.timestamps import parse_iso8601
 
@@ -65,7 +66,8 @@ _WORDS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"(denied|rejected|not granted|no access|invalid card)", "access-denied"),
         (r"(granted|entry taken|access taken)", "access-granted"),
         (r"schedule .*(changed|modified|updated)|(changed|modified|updated) schedule", "schedule-changed"),
-        (r"(unlock|momentary release|override open|free access) ?.*(command|override)|override.*(unlock|open|free)", "door-unlocked-command"),
+        (r"(unlock|momentary release|free access).*(command|override)", "door-unlocked-command"),
+        (r"override.*(unlock|open|free)", "door-unlocked-command"),
         (r"(access mode|door mode|lock ?down|access zone .*mode)", "door-mode-changed"),
         (r"access group .*(changed|modified|added|removed)", "access-level-changed"),
         (r"card .*(issued|created)", "credential-issued"),
@@ -120,7 +122,7 @@ def _action(event: _Event) -> tuple[str, Outcome | None]:
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:80] or f"type-{event.type.id}", None
 
 
-def _add_credential(fields: dict[str, object], event: _Event) -> None:
+def _add_credential(fields: dict[str, Value], event: _Event) -> None:
     if event.card is not None:
         fields["physical.credential.id"] = text(event.card.number)
     if event.cardholder is not None:

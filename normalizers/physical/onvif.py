@@ -1,7 +1,7 @@
 """ONVIF events (Axis and others): XML ``NotificationMessage``, one or several a record.
 
 ``<wsnt:NotificationMessage><wsnt:Topic>tns1:VideoSource/GlobalSceneChange/AnalyticsService</wsnt:Topic>…
-<tt:Message UtcTime="2026-10-07T21:09:26.046851Z" PropertyOperation="Changed">…<tt:SimpleItem Name="State" Value="true"/>``
+<tt:Message UtcTime="2026-10-07T21:09:26Z" PropertyOperation="Changed">…<tt:SimpleItem Name="State" Value="true"/>``
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def _event(record: RawRecord, source: SourceProfile, message: Element, index: in
         source.host or items.get("VideoSourceConfigurationToken") or items.get("VideoSource") or items.get("Source")
     )
     fields["physical.camera.id"] = camera
-    fields["onvif.items"] = [f"{name}={value}"[:200] for name, value in sorted(items.items())][:64] or None
+    fields["onvif.items"] = [f"{name}={value}"[:200] for name, value in sorted(items.items())][:64]
     return [build_event(record, parse_iso8601(body.attrib["UtcTime"]), fields, index=index)]
 
 
@@ -105,4 +105,4 @@ def _is_on(items: dict[str, str]) -> bool | None:
 
 
 def _local(element: Element) -> str:
-    return element.tag.rpartition("}")[2] if isinstance(element.tag, str) else ""
+    return str(element.tag).rpartition("}")[2]

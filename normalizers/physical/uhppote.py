@@ -61,9 +61,8 @@ class _Reply(msgspec.Struct):
 
 def normalize_uhppote_event(record: RawRecord, source: SourceProfile) -> list[EcsEvent]:
     """Read one event, bare or in the gateway's reply."""
-    kind = _Reply if b'"event":' in record.value[:200] else _Event
-    decoded = decode_json(record.value, kind)
-    event = decoded.event if isinstance(decoded, _Reply) else decoded
+    wrapped = b'"event":' in record.value[:200]
+    event = decode_json(record.value, _Reply).event if wrapped else decode_json(record.value, _Event)
     if event.event_type == _SWIPE or (event.card_number and event.event_reason not in _BY_REASON):
         action = "access-granted" if event.access_granted else "access-denied"
     else:

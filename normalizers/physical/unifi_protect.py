@@ -13,7 +13,7 @@ from connectors.record import RawRecord
 from normalizers.decoding import decode_json
 from normalizers.described import described
 from normalizers.errors import MissingFieldError
-from normalizers.event import EcsEvent, build_event
+from normalizers.event import EcsEvent, Scalar, build_event
 from normalizers.source import SourceProfile
 from normalizers.timestamps import from_epoch
 
@@ -56,9 +56,8 @@ class _Message(msgspec.Struct):
 
 def normalize_unifi_protect(record: RawRecord, source: SourceProfile) -> list[EcsEvent]:  # noqa: ARG001  times are UTC
     """Read one event, bare or as the item of a message."""
-    kind = _Message if b'"item"' in record.value[:4096] else _Item
-    decoded = decode_json(record.value, kind)
-    item = decoded.item if isinstance(decoded, _Message) else decoded
+    wrapped = b'"item"' in record.value[:4096]
+    item = decode_json(record.value, _Message).item if wrapped else decode_json(record.value, _Item)
     if item.start is None:
         raise MissingFieldError("start")
     action = _ACTIONS.get(item.type, item.type.lower()[:80])
@@ -67,7 +66,7 @@ def normalize_unifi_protect(record: RawRecord, source: SourceProfile) -> list[Ec
     fields = described(action, dataset=DATASET, module="unifi_protect", domain="physical")
     fields["event.code"] = item.type
     fields["unifi.event.id"] = item.id
-    fields["unifi.detected"] = list(item.detected) or None
+    fields["unifi.detected"] = list[Scalar](item.detected) or None
     camera = item.camera or item.camera_id or item.device
     if action.startswith("door-"):
         fields["physical.portal.id"] = camera
