@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -17,9 +16,14 @@ MAX_DEPTH = 12
 MAX_TEXT = 100_000
 
 
-@lru_cache(maxsize=128)
+_decoders: dict[Any, msgspec.json.Decoder[Any]] = {}
+"""One a layout: the kinds are the normalizers' own, so there are few."""
+
+
 def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:  # noqa: ANN401  any type that msgspec decodes
-    return msgspec.json.Decoder(kind, strict=False)
+    if kind not in _decoders:
+        _decoders[kind] = msgspec.json.Decoder(kind, strict=False)
+    return _decoders[kind]
 
 
 def decode_json(value: bytes, kind: type[T]) -> T:

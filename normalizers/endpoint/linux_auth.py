@@ -16,16 +16,17 @@ from normalizers.syslog import parse_syslog
 
 DATASET = "linux.auth"
 
+_FROM = r"from (?P<ip>\S+) port (?P<port>\d+)"
 _PATTERNS: tuple[tuple[str, str, Outcome | None], ...] = (
-    (r"Accepted (?P<method>\S+) for (?P<user>\S+) from (?P<ip>\S+) port (?P<port>\d+)", "logged-in", None),
-    (r"Failed (?P<method>\S+) for (?:invalid user )?(?P<user>\S*) from (?P<ip>\S+) port (?P<port>\d+)", "logon-failed", None),
+    (r"Accepted (?P<method>\S+) for (?P<user>\S+) " + _FROM, "logged-in", None),
+    (r"Failed (?P<method>\S+) for (?:invalid user )?(?P<user>\S*) " + _FROM, "logon-failed", None),
     (r"Invalid user (?P<user>\S*) from (?P<ip>\S+)(?: port (?P<port>\d+))?", "logon-failed", None),
-    (r"Disconnected from (?:authenticating |invalid )?user (?P<user>\S+) (?P<ip>\S+) port (?P<port>\d+)", "session-end", None),
+    (r"Disconnected from (?:\w+ )?user (?P<user>\S+) (?P<ip>\S+) port (?P<port>\d+)", "session-end", None),
     (r"Received disconnect from (?P<ip>\S+)(?: port (?P<port>\d+))?", "session-end", None),
     (r"pam_unix\(\S+:session\): session opened for user (?P<user>[^\s(]+)", "session-start", None),
     (r"pam_unix\(\S+:session\): session closed for user (?P<user>[^\s(]+)", "session-end", None),
     (r"authentication failure;.*?(?:rhost=(?P<ip>[^\s]*))?\s+user=(?P<user>\S+)", "logon-failed", None),
-    (r"^\s*(?P<user>\S+) : (?:TTY|PWD)=.*USER=(?P<target>\S+) ; COMMAND=(?P<command>.*)$", "process-started", "success"),
+    (r"^\s*(?P<user>\S+) : .*USER=(?P<target>\S+) ; COMMAND=(?P<command>.*)$", "process-started", "success"),
     (r"\(to (?P<target>\S+)\) (?P<user>\S+) on ", "credential-used", None),
 )  # fmt: skip
 _COMPILED = tuple((re.compile(pattern), action, outcome) for pattern, action, outcome in _PATTERNS)

@@ -1,6 +1,7 @@
 """Rows of a personnel file: one JSON object of texts a row, as the folder connector makes them of CSV.
 
-Columns (any case): ``person_id`` or ``employee_id``; ``name``; ``status``; ``effective``; ``type``; ``title``; ``site``.
+Columns, in any case: ``person_id`` or ``employee_id``, ``name``, ``status``, ``effective``, ``type``, ``title``,
+``site``.
 """
 
 from __future__ import annotations

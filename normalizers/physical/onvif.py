@@ -15,7 +15,7 @@ from defusedxml.ElementTree import fromstring
 from connectors.record import RawRecord
 from normalizers.described import described
 from normalizers.errors import MalformedRecordError, MissingFieldError
-from normalizers.event import EcsEvent, build_event
+from normalizers.event import EcsEvent, Scalar, build_event
 from normalizers.source import SourceProfile
 from normalizers.timestamps import parse_iso8601
 
@@ -93,7 +93,7 @@ def _event(record: RawRecord, source: SourceProfile, message: Element, index: in
         source.host or items.get("VideoSourceConfigurationToken") or items.get("VideoSource") or items.get("Source")
     )
     fields["physical.camera.id"] = camera
-    fields["onvif.items"] = [f"{name}={value}"[:200] for name, value in sorted(items.items())][:64]
+    fields["onvif.items"] = list[Scalar](f"{name}={value}"[:200] for name, value in sorted(items.items())[:64])
     return [build_event(record, parse_iso8601(body.attrib["UtcTime"]), fields, index=index)]
 
 
