@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 _PATTERN = re.compile(r"(?P<number>\d{1,12}(?:\.\d{1,9})?)\s*(?P<unit>ms|s|m|h|d|w)")
@@ -34,9 +35,11 @@ def parse_duration(text: str) -> Duration:
 
 
 def decode_duration(kind: type, value: Any) -> Any:  # noqa: ANN401  the shape of a msgspec dec_hook
-    """Decode `Duration` fields; to be given to msgspec as `dec_hook`."""
+    """Decode `Duration` and `Path` fields; to be given to msgspec as `dec_hook`."""
     if kind is Duration:
         if isinstance(value, str):
             return parse_duration(value)
         raise ValueError(f"{value!r} has no unit; write for example {value}s")
+    if kind is Path and isinstance(value, str):
+        return Path(value)
     raise NotImplementedError(kind)

@@ -27,13 +27,6 @@ class Engine:
 
     Attributes:
         failures: Rules whose evaluation failed, with how often.
-
-    Example:
-        >>> from detector.engine import Engine
-        >>> from detector.rules.loader import load_rules
-        >>> engine = Engine(load_rules("title: t\\nlogsource: {product: windows}\\ndetection: {s: {EventID: 1}, condition: s}\\n"))
-        >>> len(engine.match({"EventID": 1}))
-        1
     """
 
     def __init__(self, ruleset: RuleSet) -> None:

@@ -26,6 +26,8 @@ KINDS: dict[str, Kind] = {
     "logon-failed": Kind("authentication", "start", "failure"),
     "session-start": Kind("session", "start", "success"),
     "session-end": Kind("session", "end", "success"),
+    "vpn-session-start": Kind("session", "start", "success"),
+    "vpn-session-end": Kind("session", "end", "success"),
     "recording-started": Kind("session", "info", "success"),
     "recording-stopped": Kind("configuration", "end"),
     "recording-uploaded": Kind("session", "info", "success"),

@@ -126,7 +126,7 @@ def _plan(correlation: CorrelationRule, settings: CorrelationSettings, plans: di
         span_ns=span_ns,
         retention_ns=_retention(correlation, span_ns + lateness_ns + (cap_ns if widens else 0), cap_ns, expectations),
         needs_silence=_needs_silence(correlation),
-        delay_ns=_delay(correlation, cap_ns, expectations),
+        delay_ns=_delay(correlation, min(cap_ns, 2 * settings.partner_uncertainty_ns), expectations),
         expectations=expectations,
     )
 
@@ -182,10 +182,10 @@ def _retention(correlation: CorrelationRule, window_ns: int, cap_ns: int, expect
     return max(retention_ns, DECISIONS_NS) if correlation.absence is not None else retention_ns
 
 
-def _delay(correlation: CorrelationRule, cap_ns: int, expectations: Expectations) -> int:
+def _delay(correlation: CorrelationRule, wait_ns: int, expectations: Expectations) -> int:
     if correlation.absence is None and correlation.during is None:
         return 0
-    return cap_ns + max((each or 0 for _, each in expectations), default=0)
+    return wait_ns + max((each or 0 for _, each in expectations), default=0)
 
 
 def _faults(correlation: CorrelationRule) -> list[RuleFault]:

@@ -40,7 +40,7 @@ class NestedFields:
         return _values(self._event, MAX_DEPTH)
 
 
-def _walk(value: object, path: str, depth: int) -> object:
+def _walk(value: Any, path: str, depth: int) -> Any:  # noqa: ANN401  values of any type
     if depth == 0:
         return MISSING
     if isinstance(value, list):

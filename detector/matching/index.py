@@ -24,17 +24,21 @@ def anchor_of(condition: Condition) -> Anchor | None:
         case FieldTest(path, NumberTest(number)):
             return path, frozenset({text_of(number) or ""})
         case And(parts):
-            anchors = [anchor for part in parts if (anchor := anchor_of(part)) is not None]
-            return min(anchors, key=lambda each: len(each[1]), default=None)
+            found = [anchor for anchor in map(anchor_of, parts) if anchor is not None]
+            return min(found, key=lambda each: len(each[1]), default=None)
         case Or(parts):
-            anchors = [anchor_of(part) for part in parts]
-            paths = {anchor[0] for anchor in anchors if anchor is not None}
-            if None in anchors or len(paths) != 1:
-                return None
-            values = frozenset[str]().union(*(anchor[1] for anchor in anchors if anchor is not None))
-            return (paths.pop(), values) if len(values) <= MAX_VALUES else None
+            return _joined([anchor_of(part) for part in parts])
         case _:
             return None
+
+
+def _joined(anchors: Sequence[Anchor | None]) -> Anchor | None:
+    """Return the anchor of alternatives: all must require the same field."""
+    found = [anchor for anchor in anchors if anchor is not None]
+    if len(found) < len(anchors) or len({path for path, _ in found}) != 1:
+        return None
+    values = frozenset[str]().union(*(values for _, values in found))
+    return (found[0][0], values) if len(values) <= MAX_VALUES else None
 
 
 class RuleIndex:
@@ -62,10 +66,5 @@ class RuleIndex:
                 if text is not None:
                     found.extend(by_value.get(text.lower(), ()))
         if len(found) > 1:
-            found = sorted(set_by_number(found).items())
+            found = sorted(dict(found).items())  # an event with a list of values meets a rule several times
         return [rule for _, rule in found]
-
-
-def set_by_number(found: list[tuple[int, DetectionRule]]) -> dict[int, DetectionRule]:
-    """Drop repeats: an event with a list of values meets a rule several times."""
-    return dict(found)

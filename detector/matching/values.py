@@ -8,7 +8,7 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any, Final
 
-import re2
+import re2  # type: ignore[import-untyped]  # google-re2 has no stubs
 
 from detector.rules.condition import (
     BoolTest,
@@ -61,7 +61,7 @@ def scalar_test(test: ValueTest) -> ScalarTest:
             return text_test(test)
         case NumberTest(number):
             wanted = text_of(number)
-            return lambda value: not isinstance(value, bool) and (value == number or value == wanted)
+            return lambda value: not isinstance(value, bool) and (value in (number, wanted))
         case BoolTest(wanted_bool):
             word = "true" if wanted_bool else "false"
             return lambda value: value is wanted_bool or (isinstance(value, str) and value.lower() == word)
@@ -88,7 +88,7 @@ def text_test(test: TextTest, *, anchored: bool = True) -> ScalarTest:
     if not literals and parts:
         return lambda value: text_of(value) is not None
     if test.cased:
-        return _affix_test(literal, starts, ends, lambda value: text_of(value))
+        return _affix_test(literal, starts, ends, text_of)
     return _affix_test(literal.lower(), starts, ends, _lowered)
 
 

@@ -106,7 +106,7 @@ class _Converter:
         raise UnsupportedConditionError(f"a keyword cannot be {type(value).__name__}; name a field")
 
 
-def _value_test(value: Any) -> ValueTest:  # noqa: ANN401, PLR0911  one return a type
+def _value_test(value: Any) -> ValueTest:  # noqa: ANN401, C901, PLR0911  one case a type
     match value:
         case SigmaString():
             return _text_test(value)
@@ -133,7 +133,7 @@ def _value_test(value: Any) -> ValueTest:  # noqa: ANN401, PLR0911  one return a
 
 
 def _text_test(value: SigmaString) -> TextTest:
-    parts = list[str | None | tuple[()]]()
+    parts = list[str | tuple[()] | None]()
     for part in value.s:
         if isinstance(part, Placeholder):
             raise UnsupportedConditionError(f"placeholder %{part.name}% is not resolved; add a pipeline that does")
@@ -145,12 +145,8 @@ def _text_test(value: SigmaString) -> TextTest:
 
 
 def _regex_test(value: SigmaRegularExpression) -> RegexTest:
-    pattern = "".join(
-        str(part) if not isinstance(part, SpecialChars) else "*" if part is SpecialChars.WILDCARD_MULTI else "?"
-        for part in value.regexp.s
-    )
-    # The parts of a regular expression are never wildcards; the original text is what the author wrote.
-    pattern = value.regexp.original if isinstance(value.regexp.original, str) else pattern
+    # Its parts are never wildcards; the original text is what the author wrote.
+    pattern = str(value.regexp.original)
     flags = "".join(sorted(_FLAGS[flag] for flag in value.flags))
     return RegexTest(f"(?{flags}){pattern}" if flags else pattern)
 

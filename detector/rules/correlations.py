@@ -19,6 +19,9 @@ KEYS = frozenset(
         "coverage", "open", "close", "key", "count", "distinct", "for", "max_age",
     }
 )  # fmt: skip
+ROLES = ("rules", "trigger", "missing", "open", "close")
+"""Keys that name other rules."""
+
 _MONTH_NS, _YEAR_NS = 2_629_746 * 10**9, 31_556_952 * 10**9
 
 Resolve = Callable[[str], str]
@@ -30,7 +33,7 @@ def named_in(document: RuleDocument) -> list[str]:
     body = document.content.get("correlation")
     if not isinstance(body, dict):
         return []
-    return [name for key in ("rules", "trigger", "missing", "open", "close") for name in _names(body.get(key))]
+    return [name for key in ROLES for name in _names(body.get(key))]
 
 
 def generates(document: RuleDocument) -> bool:
@@ -67,9 +70,9 @@ def read_correlation(
     rules = tuple(resolve(name) for name in named_in(document))
     condition, field, percentile = _condition(body, kind, len(rules))
     semantic = [
-        {key: value for key, value in body.items() if key not in {"rules", "trigger", "missing", "open", "close"}},
-        [[key, [hashes[resolve(name)] for name in _names(body.get(key))]] for key in ("rules", "trigger", "missing", "open", "close")],
-    ]  # fmt: skip
+        {key: value for key, value in body.items() if key not in ROLES},
+        [[key, [hashes[resolve(name)] for name in _names(body.get(key))]] for key in ROLES],
+    ]
     return CorrelationRule(
         meta=read_meta(document, semantic),
         type=kind,  # type: ignore[arg-type]  # checked above

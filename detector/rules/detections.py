@@ -6,6 +6,7 @@ import copy
 import re
 from typing import Any
 
+import msgspec
 from sigma.exceptions import SigmaError
 from sigma.modifiers import modifier_mapping
 from sigma.processing.pipeline import ProcessingPipeline
@@ -60,8 +61,6 @@ def read_filter(
 
 def narrowed(rule: DetectionRule, condition: Condition, filter_hash: str) -> DetectionRule:
     """Return a rule that must pass a filter too."""
-    import msgspec  # noqa: PLC0415
-
     both = And((rule.condition, condition))
     meta = msgspec.structs.replace(rule.meta, semantic_hash=hash_of([rule.meta.semantic_hash, filter_hash]))
     return msgspec.structs.replace(rule, meta=meta, condition=both, field_paths=frozenset(field_paths(both)))

@@ -64,7 +64,7 @@ def read_documents(source: str | Path, faults: list[RuleFault]) -> Iterator[Rule
         return
     files = sorted(each for each in path.rglob("*") if each.suffix in {".yml", ".yaml"}) if path.is_dir() else [path]
     for file in files:
-        if file.name in {"logsources.yml"} or "pipelines" in file.parts:
+        if file.name == "logsources.yml" or "pipelines" in file.parts:
             continue
         if file.stat().st_size > MAX_BYTES:
             faults.append(RuleFault(str(file), 0, "", f"is larger than {MAX_BYTES} bytes", "split it"))
@@ -80,10 +80,12 @@ def read_documents(source: str | Path, faults: list[RuleFault]) -> Iterator[Rule
 def _parse(path: str, text: str, faults: list[RuleFault]) -> Iterator[RuleDocument]:
     loader = _Loader(text)
     try:
-        while loader.check_node():  # type: ignore[no-untyped-call]
-            node = loader.get_node()  # type: ignore[no-untyped-call]
+        while loader.check_node():
+            node = loader.get_node()
+            if node is None:
+                break
             line = node.start_mark.line + 1
-            content = loader.construct_document(node)  # type: ignore[no-untyped-call]
+            content = loader.construct_document(node)
             if content is None:
                 continue
             if not isinstance(content, dict):
@@ -99,7 +101,7 @@ def _parse(path: str, text: str, faults: list[RuleFault]) -> Iterator[RuleDocume
     except (ValueError, RecursionError) as error:
         faults.append(RuleFault(path, 0, "", f"is not valid YAML: {error}", ""))
     finally:
-        loader.dispose()  # type: ignore[no-untyped-call]
+        loader.dispose()
 
 
 def _is_too_large(content: object) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -12,13 +13,14 @@ from detector.rules.correlations import generates, named_in, read_correlation
 from detector.rules.detections import narrowed, read_detection, read_filter
 from detector.rules.documents import RuleDocument, read_documents
 from detector.rules.meta import hash_of, suggest
-from detector.rules.model import CorrelationRule, DetectionRule, LogSource, RuleSet
+from detector.rules.model import CorrelationRule, DetectionRule, LogSource, RuleMeta, RuleSet
 from detector.rules.pipelines import read_pipelines
 
 MAX_LEVEL = 3
 """Levels of correlations over correlations (DESIGN 6)."""
 
 Source = str | Path
+R = TypeVar("R", DetectionRule, CorrelationRule)
 
 
 def load_rules(
@@ -76,7 +78,7 @@ class _Load:
                 self._faults.append(document.fault(str(error)))
         self._read_correlations(correlations)
         self._silence_named([*correlations])
-        hashes = sorted(rule.meta.semantic_hash for rule in (*self._rules.values(), *self._correlations.values()))
+        hashes = sorted(meta.semantic_hash for meta in self._metas().values())
         return RuleSet(self._rules, self._correlations, hash_of(hashes))
 
     def _add_rule(self, document: RuleDocument, rule: DetectionRule) -> None:
@@ -125,7 +127,7 @@ class _Load:
         level = 1 + max((self._correlations[each].level for each in ids if each in self._correlations), default=0)
         if level > MAX_LEVEL:
             raise ValueError(f"stands on level {level}; correlations of correlations go {MAX_LEVEL} levels deep")
-        hashes = {key: rule.meta.semantic_hash for key, rule in (*self._rules.items(), *self._correlations.items())}
+        hashes = {key: meta.semantic_hash for key, meta in self._metas().items()}
         correlation = read_correlation(document, self._resolve, hashes, level)
         if self._register(document, correlation.meta.id, correlation.meta.name):
             self._correlations[correlation.meta.id] = correlation
@@ -143,11 +145,18 @@ class _Load:
             ids = {self._ids[name] for name in named_in(document) if name in self._ids}
             (loud if generates(document) else silent).update(ids)
         for rule_id in silent - loud:
-            for group in (self._rules, self._correlations):
-                rule = group.get(rule_id)  # type: ignore[attr-defined]  # two dicts of structs with `meta`
-                if rule is not None:
-                    meta = msgspec.structs.replace(rule.meta, generate=False)
-                    group[rule_id] = msgspec.structs.replace(rule, meta=meta)  # type: ignore[index]
+            if rule_id in self._rules:
+                self._rules[rule_id] = _silenced(self._rules[rule_id])
+            else:
+                self._correlations[rule_id] = _silenced(self._correlations[rule_id])
+
+    def _metas(self) -> dict[str, RuleMeta]:
+        metas = {key: rule.meta for key, rule in self._rules.items()}
+        return metas | {key: correlation.meta for key, correlation in self._correlations.items()}
+
+
+def _silenced(rule: R) -> R:
+    return msgspec.structs.replace(rule, meta=msgspec.structs.replace(rule.meta, generate=False))
 
 
 def _covers(wide: LogSource, narrow: LogSource) -> bool:

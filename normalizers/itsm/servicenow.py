@@ -1,6 +1,7 @@
 """ServiceNow change requests with their ``sysapproval_approver`` and ``task_ci`` rows.
 
-One row a record, as the table API returns it: ``{"sys_class_name":"change_request","sys_id":"9f…","number":"CHG0000023",
+One row a record, as the table API returns it:
+``{"sys_class_name":"change_request","sys_id":"9f…","number":"CHG0000023",
 "approval":"approved","state":"-1","start_date":"2026-07-06 18:17:22",…}``. Raw values are UTC without a zone,
 booleans are texts; a reference is a sys_id or ``{"value":…,"display_value":…}``.
 """

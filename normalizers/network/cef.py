@@ -1,6 +1,6 @@
 """ArcSight Common Event Format, revision 25: header, extension and the times it may carry.
 
-``<14>Jan 6 20:59:02 sensor CEF:0|Tenable|Tenable OT Security|3.17|30|Code upload|3|rt=Jan 06 2026 20:59:02 src=10.1.1.1``
+``<14>Jan 6 20:59:02 sensor CEF:0|Tenable|Tenable OT Security|3.17|30|Code upload|3|rt=Jan 06 2026 20:59:02 src=::1``
 """
 
 from __future__ import annotations
@@ -81,7 +81,18 @@ def parse_cef(value: bytes, received_ns: int, zone: ZoneInfo = UTC) -> CefMessag
         time_ns = envelope.time_ns if envelope is not None else None
     if time_ns is None:
         raise BadTimestampError(extension.get("rt", ""), "a CEF time in rt, end or start, nor is there a syslog header")
-    return CefMessage(*header, extension=extension, time_ns=time_ns, host=None if envelope is None else envelope.host)
+    vendor, product, version, signature, name, severity = header
+    return CefMessage(
+        vendor=vendor,
+        product=product,
+        version=version,
+        signature=signature,
+        name=name,
+        severity=severity,
+        extension=extension,
+        time_ns=time_ns,
+        host=None if envelope is None else envelope.host,
+    )
 
 
 def normalize_cef_event(record: RawRecord, source: SourceProfile) -> list[EcsEvent]:

@@ -1,7 +1,7 @@
 """Nozomi alerts, JSON and CEF.
 
-``{"id":"6dbf93f8","name":"Program change","time":1747398906110,"ip_src":"10.30.1.12","ip_dst":"10.30.2.7","port_dst":102,
-"protocol":"s7","severity":10,"type_id":"SIGN:PROGRAM:CHANGE"}``
+``{"id":"6dbf93f8","name":"Program change","time":1747398906110,"ip_src":"10.30.1.12","ip_dst":"10.30.2.7",
+"port_dst":102,"protocol":"s7","severity":10,"type_id":"SIGN:PROGRAM:CHANGE"}``
 """
 
 from __future__ import annotations

@@ -31,10 +31,10 @@ _BUILT = re.compile(
     r"(?P<from_port>\d+).*? to \S+?:(?P<to_ip>[\d.]+)/(?P<to_port>\d+)"
 )
 _CODES: dict[str, tuple[str, Outcome | None]] = {
-    "113039": ("session-start", None),
+    "113039": ("vpn-session-start", None),
     "722022": ("session-established", "success"),
     "722051": ("address-assigned", "success"),
-    "113019": ("session-end", None),
+    "113019": ("vpn-session-end", None),
     "722023": ("session-transport-end", None),
     "113005": ("logon-failed", None),
     "113015": ("logon-failed", None),

@@ -1,7 +1,8 @@
 """Apache Guacamole: the web application's log and guacd's, through syslog.
 
 ``User "v-kuhn" connected to connection "JH-OT-01".`` and ``… disconnected from connection "JH-OT-01". Duration: 5
-milliseconds`` (TunnelRequestService), ``Recording of session will be saved to "…/20261020-011205-v-kuhn-JH-OT-01".`` (guacd).
+milliseconds`` (TunnelRequestService); ``Recording of session will be saved to "…/20261020-011205-v-kuhn-JH-OT-01".``
+(guacd).
 
 The web application's lines carry no session id and guacd's name neither user nor connection. Both are joined by user
 and connection, which a recording is named after when the connection's recording name is

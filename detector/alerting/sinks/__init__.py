@@ -1,0 +1,1 @@
+"""Where alerts go besides the engine's own store: one file a kind."""

@@ -1,0 +1,1 @@
+"""One process: SQLite as raw log, state and alert store; nothing to install."""

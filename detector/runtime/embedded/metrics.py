@@ -1,0 +1,36 @@
+"""Figures of the embedded engine, in Prometheus' form."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+
+from detector.runtime.embedded.driver import Progress
+
+
+class EngineMetrics:
+    """Counters and gauges with bounded labels; one registry an engine, so that several can live in one process."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self.records = Counter("isthmus_records", "Raw records applied.", registry=self._registry)
+        self.events = Counter("isthmus_events", "ECS events made of them.", registry=self._registry)
+        self.dead_letters = Counter(
+            "isthmus_dead_letters", "Records that became dead letters.", registry=self._registry
+        )
+        self.alerts = Counter("isthmus_alert_revisions", "Revisions of alerts committed.", registry=self._registry)
+        self.lag = Gauge("isthmus_raw_lag", "Records in the raw log not yet applied.", registry=self._registry)
+        self.sink_backlog = Gauge(
+            "isthmus_sink_backlog", "Revisions of alerts that the slowest sink has not taken.", registry=self._registry
+        )
+        self.sink_up = Gauge("isthmus_sink_up", "1 while the sink takes alerts.", ["sink"], registry=self._registry)
+
+    def count(self, progress: Progress) -> None:
+        """Add what one pass did."""
+        self.records.inc(progress.records)
+        self.events.inc(progress.events)
+        self.dead_letters.inc(progress.dead_letters)
+        self.alerts.inc(len(progress.alerts))
+
+    def text(self) -> bytes:
+        """Return the exposition text."""
+        return generate_latest(self._registry)

@@ -1,0 +1,242 @@
+"""The raw log in SQLite: every record that came in, in the order of its append."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from connectors.record import Document, RawRecord, record_id
+from detector.runtime.clock import Clock
+from detector.runtime.failpoint import failpoint
+from detector.runtime.partitioner import partition_of
+from detector.runtime.task import Record
+
+KEY_MEMORY_NS = 24 * 3_600 * 10**9
+"""A sender's repeat under the same idempotency key is dropped for this long."""
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS raw (
+    offset INTEGER PRIMARY KEY AUTOINCREMENT, partition INTEGER NOT NULL, id TEXT NOT NULL, source TEXT NOT NULL,
+    dataset TEXT NOT NULL, received_ns INTEGER NOT NULL, ready_ns INTEGER NOT NULL, input TEXT, position INTEGER,
+    value BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS inputs (input TEXT PRIMARY KEY, position INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS keys (id TEXT PRIMARY KEY, received_ns INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS sources (source TEXT PRIMARY KEY, received_ns INTEGER NOT NULL) WITHOUT ROWID;
+"""
+
+
+class LoggedRecord(msgspec.Struct, frozen=True):
+    """A record with its place in the log."""
+
+    offset: int
+    partition: int
+    entry: Record
+
+
+def open_database(path: Path, *, durable: bool) -> sqlite3.Connection:
+    """Open a database in WAL mode.
+
+    Args:
+        path: File; made when absent.
+        durable: True syncs each commit to disk (survives power loss); False survives the end of the
+            process only.
+    """
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30.0)
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+    return connection
+
+
+class RawLog:
+    """Appends documents and reads them back; safe for one appending and one reading thread."""
+
+    def __init__(self, path: Path, clock: Clock, *, partitions: int, durable: bool = True) -> None:
+        self._writer = open_database(path, durable=durable)
+        self._writer.executescript(_SCHEMA)
+        self._reader = open_database(path, durable=durable)
+        self._clock = clock
+        self._partitions = partitions
+        self._lock = threading.Lock()
+        self._last_received: dict[str, int] = dict(self._writer.execute("SELECT source, received_ns FROM sources"))
+        self._pruned_ns = 0
+        row = self._writer.execute("SELECT ready_ns FROM raw ORDER BY offset DESC LIMIT 1").fetchone()
+        self._floor_ns = 0 if row is None else int(row[0])
+
+    def frontier_ns(self) -> int:
+        """Return the present time, and promise that no later append has a smaller `ready_ns`.
+
+        The promise holds when the machine's clock is set back: appends then wait at the promised time.
+        """
+        with self._lock:
+            self._floor_ns = max(self._floor_ns, self._clock.now_ns())
+            return self._floor_ns
+
+    def append(self, documents: Sequence[Document]) -> int:
+        """Append documents durably, in one transaction.
+
+        Args:
+            documents: Any number; repeats under a known key or at a position already taken are dropped.
+
+        Returns:
+            How many were new.
+        """
+        with self._lock:
+            self._floor_ns = now_ns = max(self._floor_ns, self._clock.now_ns())
+            last = dict[str, int]()
+            rows = list[tuple[object, ...]]()
+            inputs = dict[str, int]()
+            self._writer.execute("BEGIN IMMEDIATE")
+            try:
+                for document in documents:
+                    if self._is_repeat(document, inputs, now_ns):
+                        continue
+                    received_ns = self._next_received(document.source, now_ns, last)
+                    rows.append(self._row(document, received_ns, max(received_ns, self._floor_ns)))
+                    self._floor_ns = max(self._floor_ns, received_ns)
+                self._write(rows, inputs, last)
+                failpoint("append-before-commit")
+                self._writer.execute("COMMIT")
+            except BaseException:
+                self._writer.execute("ROLLBACK")
+                raise
+            failpoint("append-after-commit")
+            self._last_received.update(last)
+            self._forget_keys(now_ns)
+            return len(rows)
+
+    def append_recorded(self, records: Sequence[Record]) -> None:
+        """Append records that have ids and times already, for a replay."""
+        with self._lock:
+            rows = [
+                (
+                    partition_of(r.record.source, self._partitions),
+                    r.record.id,
+                    r.record.source,
+                    r.record.dataset,
+                    r.record.received_ns,
+                    r.ready_ns,
+                    r.input,
+                    r.position,
+                    r.record.value,
+                )
+                for r in records
+            ]
+            self._writer.execute("BEGIN IMMEDIATE")
+            self._write(rows, {}, {})
+            self._writer.execute("COMMIT")
+
+    def read(self, after: int, limit: int) -> list[LoggedRecord]:
+        """Read records in the order of their append.
+
+        Args:
+            after: Offset of the last record already read; 0 for the beginning.
+            limit: At most this many.
+        """
+        cursor = self._reader.execute(
+            "SELECT offset, partition, id, source, dataset, received_ns, ready_ns, input, position, value"
+            " FROM raw WHERE offset > ? ORDER BY offset LIMIT ?",
+            (after, limit),
+        )
+        return [
+            LoggedRecord(
+                offset, partition, Record(RawRecord(i, source, dataset, received, value), ready, inp, position)
+            )
+            for offset, partition, i, source, dataset, received, ready, inp, position, value in cursor
+        ]
+
+    def get(self, record_ids: Sequence[str]) -> list[LoggedRecord]:
+        """Find records by id; for people who ask, not for the hot path (it scans)."""
+        wanted = set(record_ids)
+        found = list[LoggedRecord]()
+        offset = 0
+        while batch := self.read(offset, 1_000):
+            found.extend(r for r in batch if r.entry.record.id in wanted)
+            offset = batch[-1].offset
+        return found
+
+    def position_of(self, input_id: str) -> int | None:
+        """Return how far an input that can be read again has been taken, or None when it is new."""
+        with self._lock:
+            row = self._writer.execute("SELECT position FROM inputs WHERE input = ?", (input_id,)).fetchone()
+        return None if row is None else int(row[0])
+
+    def end(self) -> int:
+        """Return the offset of the newest record, 0 when there is none."""
+        row = self._reader.execute("SELECT COALESCE(MAX(offset), 0) FROM raw").fetchone()
+        return int(row[0])
+
+    def prune(self, upto_offset: int, before_ns: int) -> int:
+        """Delete records that were processed and are older than the retention.
+
+        Args:
+            upto_offset: Committed position; nothing after it is touched.
+            before_ns: Append times before this may go.
+
+        Returns:
+            How many were deleted, at most 50,000 a call so that appends never wait long.
+        """
+        with self._lock:
+            cursor = self._writer.execute(
+                "DELETE FROM raw WHERE offset IN (SELECT offset FROM raw WHERE offset <= ? AND ready_ns < ?"
+                " ORDER BY offset LIMIT 50000)",
+                (upto_offset, before_ns),
+            )
+            return cursor.rowcount
+
+    def close(self) -> None:
+        """Close both connections."""
+        with self._lock:
+            self._writer.close()
+            self._reader.close()
+
+    def _is_repeat(self, document: Document, inputs: dict[str, int], now_ns: int) -> bool:
+        if document.key is not None:
+            cursor = self._writer.execute("INSERT OR IGNORE INTO keys VALUES (?, ?)", (record_id(document, 0), now_ns))
+            return cursor.rowcount == 0
+        if document.input is None or document.position is None:
+            return False
+        if document.input not in inputs:
+            row = self._writer.execute("SELECT position FROM inputs WHERE input = ?", (document.input,)).fetchone()
+            inputs[document.input] = -1 if row is None else int(row[0])
+        if document.position <= inputs[document.input]:
+            return True
+        inputs[document.input] = document.position
+        return False
+
+    def _next_received(self, source: str, now_ns: int, last: dict[str, int]) -> int:
+        before = last.get(source) or self._last_received.get(source, 0)
+        last[source] = received_ns = max(now_ns, before + 1)
+        return received_ns
+
+    def _row(self, document: Document, received_ns: int, ready_ns: int) -> tuple[object, ...]:
+        return (
+            partition_of(document.source, self._partitions),
+            record_id(document, received_ns),
+            document.source,
+            document.dataset,
+            received_ns,
+            ready_ns,
+            document.input,
+            document.position,
+            document.value,
+        )
+
+    def _write(self, rows: Sequence[tuple[object, ...]], inputs: dict[str, int], last: dict[str, int]) -> None:
+        self._writer.executemany(
+            "INSERT INTO raw (partition, id, source, dataset, received_ns, ready_ns, input, position, value)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            rows,
+        )
+        self._writer.executemany("INSERT OR REPLACE INTO inputs VALUES (?, ?)", inputs.items())
+        self._writer.executemany("INSERT OR REPLACE INTO sources VALUES (?, ?)", last.items())
+
+    def _forget_keys(self, now_ns: int) -> None:
+        # Once an hour is enough: the table only has to stay bounded.
+        if now_ns - self._pruned_ns < 3_600 * 10**9:
+            return
+        self._pruned_ns = now_ns
+        self._writer.execute("DELETE FROM keys WHERE received_ns < ?", (now_ns - KEY_MEMORY_NS,))

@@ -1,0 +1,212 @@
+"""The settings file: what it may say, and reading it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+import yaml
+
+from connectors.errors import ConnectorSettingsError
+from connectors.settings import FileTail, Folder, InputSettings
+from detector.alerting.sinks.settings import SinkSettings
+from detector.duration import Duration, decode_duration, parse_duration
+from detector.errors import SettingsError
+from normalizers.source import SourceProfile
+
+MAX_SETTINGS_BYTES = 1 << 20
+"""A settings file is written by hand; a larger one is a mistake."""
+
+
+class SourceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is known of one source.
+
+    Attributes:
+        dataset: Which normalizer reads it; recognised from the content when unset.
+        zone: IANA zone of stamps that name none.
+        site: Site it stands at.
+        system: Name space of its badge numbers and local accounts in the identities table.
+        host: Name of the device when its records carry none.
+        clock_offset: Its clock's error: device time minus true time.
+        clock_uncertainty: Half-width around the corrected time.
+        expectation: It is heard at least this often; unset: its silence proves nothing.
+    """
+
+    dataset: str | None = None
+    zone: str = "UTC"
+    site: str | None = None
+    system: str | None = None
+    host: str | None = None
+    clock_offset: Duration = Duration(0)
+    clock_uncertainty: Duration = Duration(0)
+    expectation: Duration | None = None
+
+
+class ContextSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where context comes from.
+
+    Attributes:
+        folder: Folder of CSV, YAML and JSON tables; unset: none.
+        wait: How long a verdict that rests on a missing row waits for the table's feed to become current.
+    """
+
+    folder: Path | None = None
+    wait: Duration = parse_duration("5m")
+
+
+class HttpSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The engine's own pages: `/healthz`, `/metrics`, `/api/alerts`.
+
+    Attributes:
+        host: Address to listen on; loopback unless said otherwise, as these pages ask for no password.
+        port: 0 picks a free one.
+        enabled: False: no listener.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8686
+    enabled: bool = True
+
+
+class RetentionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How long the embedded engine keeps what it no longer needs.
+
+    Attributes:
+        raw: Processed raw records, for replays.
+    """
+
+    raw: Duration = parse_duration("7d")
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole file.
+
+    Attributes:
+        data_dir: Where the embedded engine keeps its databases.
+        raw_partitions: Partitions of the raw log; must not change while data_dir is in use.
+        inputs: Listeners and files.
+        sources: Facts about sources, by source id.
+        lateness: How late a dataset's records may arrive and still be in order; `default` for the rest.
+        context: Context tables.
+        rules: Rule files and folders; empty: the bundled rules.
+        pipelines: pySigma processing pipelines for the rules.
+        sinks: Where alerts go besides the engine's own store.
+        http: The engine's own pages.
+        checkpoint: Longest time between two checkpoints; bounds the latency of alerts.
+        max_wait: How long a stuck partition holds up the others.
+        keep_events: Keep every ECS event in the engine's database.
+        durable: Sync each append to disk; false survives the end of the process only, not of the power.
+        retention: How long processed data is kept.
+    """
+
+    data_dir: Path = Path("isthmus-data")
+    raw_partitions: int = 2
+    inputs: list[InputSettings] = []
+    sources: dict[str, SourceSettings] = {}
+    lateness: dict[str, Duration] = {}
+    context: ContextSettings = ContextSettings()
+    rules: list[Path] = []
+    pipelines: list[Path] = []
+    sinks: list[SinkSettings] = []
+    http: HttpSettings = HttpSettings()
+    checkpoint: Duration = parse_duration("250ms")
+    max_wait: Duration = parse_duration("60s")
+    keep_events: bool = False
+    durable: bool = True
+    retention: RetentionSettings = RetentionSettings()
+
+    def profiles(self) -> dict[str, SourceProfile]:
+        """Return the profile of each source named in the settings.
+
+        Raises:
+            SettingsError: A zone is not an IANA zone.
+        """
+        return {source: _profile(source, settings) for source, settings in self.sources.items()}
+
+    def lateness_ns(self, dataset: str) -> int:
+        """Return the lateness of a dataset."""
+        return int(self.lateness.get(dataset, self.lateness.get("default", DEFAULT_LATENESS)))
+
+
+DEFAULT_LATENESS = parse_duration("10s")
+"""For push sources; polled ones want two poll periods and 10 s."""
+
+
+def load_settings(path: Path) -> Settings:
+    """Read a settings file; relative paths in it are relative to its folder.
+
+    Raises:
+        SettingsError: The file cannot be read, is not YAML, or a setting is wrong; names the setting.
+    """
+    try:
+        text = path.read_bytes()[: MAX_SETTINGS_BYTES + 1]
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be read: {error.strerror}; write one with `isthmus init`") from error
+    if len(text) > MAX_SETTINGS_BYTES:
+        raise SettingsError(f"{path}: larger than 1 MiB")
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise SettingsError(f"{path}: is not YAML: {error}") from error
+    return build_settings(content or {}, path)
+
+
+def build_settings(content: Any, path: Path) -> Settings:  # noqa: ANN401  YAML can be anything
+    """Make settings of the file's content.
+
+    Args:
+        content: Parsed YAML.
+        path: Where it stands, for messages and relative paths.
+
+    Raises:
+        SettingsError: A setting is wrong; names the setting.
+    """
+    try:
+        settings = msgspec.convert(content, Settings, dec_hook=decode_duration)
+        settings.profiles()
+    except (msgspec.ValidationError, ConnectorSettingsError, SettingsError) as error:
+        raise SettingsError(f"{path}: {error}") from error
+    if not 1 <= settings.raw_partitions <= 1_024:
+        raise SettingsError(f"{path}: raw_partitions is {settings.raw_partitions}; use 1 to 1024")
+    return _anchored(settings, path.parent)
+
+
+def _anchored(settings: Settings, folder: Path) -> Settings:
+    context = settings.context
+    if context.folder is not None:
+        context = msgspec.structs.replace(context, folder=folder / context.folder)
+    return msgspec.structs.replace(
+        settings,
+        data_dir=folder / settings.data_dir,
+        context=context,
+        rules=[folder / rule for rule in settings.rules],
+        pipelines=[folder / pipeline for pipeline in settings.pipelines],
+        inputs=[_anchored_input(each, folder) for each in settings.inputs],
+    )
+
+
+def _anchored_input(settings: InputSettings, folder: Path) -> InputSettings:
+    if isinstance(settings, FileTail | Folder):
+        return msgspec.structs.replace(settings, path=folder / settings.path)
+    return settings
+
+
+def _profile(source: str, settings: SourceSettings) -> SourceProfile:
+    try:
+        zone = ZoneInfo(settings.zone)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise SettingsError(
+            f"sources.{source}.zone: {settings.zone!r} is not an IANA zone such as Europe/Berlin"
+        ) from error
+    return SourceProfile(
+        id=source,
+        zone=zone,
+        site=settings.site,
+        system=settings.system,
+        host=settings.host,
+        clock_offset_ns=int(settings.clock_offset),
+        clock_uncertainty_ns=int(settings.clock_uncertainty),
+        expectation_ns=None if settings.expectation is None else int(settings.expectation),
+    )
