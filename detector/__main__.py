@@ -13,7 +13,7 @@ COMMANDS: dict[str, str] = {
     "eval": "detector.cli.eval:evaluate",
     "init": "detector.cli.init:init",
     "inspect": "detector.cli.inspect:inspect",
-    "replay": "detector.cli.replay:replay",
+    "replay": "detector.cli.replay:replay_command",
     "rules": "detector.cli.rules:rules",
     "run": "detector.cli.run:run",
 }

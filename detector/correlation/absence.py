@@ -15,7 +15,7 @@ from detector.correlation.hit import Hit
 from detector.correlation.liveness import Liveness
 from detector.correlation.plan import CorrelationSettings
 from detector.correlation.triggered import TriggeredGroup
-from detector.runtime.task import EngineEvent
+from detector.task import EngineEvent
 
 
 class AbsenceGroup(TriggeredGroup):
@@ -28,6 +28,7 @@ class AbsenceGroup(TriggeredGroup):
         self._absence = absence
         self._liveness = liveness
         self._partner_uncertainty_ns = settings.partner_uncertainty_ns
+        self._assume_covered = settings.assume_covered
 
     def _decided_at(self, trigger: Candidate) -> int:
         end_ns = self._span(trigger)[1]
@@ -44,7 +45,7 @@ class AbsenceGroup(TriggeredGroup):
             return
         start_ns, end_ns = self._span(trigger)
         silent = None
-        if self._absence.coverage != "ignore":
+        if self._absence.coverage != "ignore" and not self._assume_covered:
             silent = self._liveness.uncovered(self._plan.expectations, start_ns, end_ns, self._plan.span_ns)
         if silent is not None and self._absence.coverage == "require":
             effects.notice(_coverage_gap(self._plan.rule.meta.id, trigger, silent, end_ns))

@@ -6,7 +6,7 @@ from collections import Counter
 
 from detector.alert import AlertDraft
 from detector.candidate import Candidate
-from detector.runtime.task import DeadLetter, EngineEvent, Output
+from detector.task import DeadLetter, EngineEvent, Output
 
 
 class Effects:

@@ -23,7 +23,7 @@ from detector.correlation.routing import CandidateRouter
 from detector.correlation.temporal import TemporalCondition
 from detector.correlation.windowed import Condition, WindowedGroup
 from detector.errors import StateError
-from detector.runtime.task import DeadLetter
+from detector.task import DeadLetter
 
 StateKey = tuple[str, str, str, str]
 """Kind (candidate, group, decision), group id, event id, rule id."""

@@ -31,6 +31,7 @@ class CorrelationSettings(msgspec.Struct, frozen=True, kw_only=True):
         partner_uncertainty_ns: Largest uncertainty configured for any source.
         watched_from_ns: Since when everything is watched; None: since the first clock or bundle that is seen.
         max_candidates: Bound of one group.
+        assume_covered: Everything was watched, as in a file of events that is given whole.
     """
 
     lateness_ns: Callable[[str], int] = lambda _rule_id: 10_000_000_000
@@ -40,6 +41,7 @@ class CorrelationSettings(msgspec.Struct, frozen=True, kw_only=True):
     partner_uncertainty_ns: int = 0
     watched_from_ns: int | None = None
     max_candidates: int = MAX_CANDIDATES
+    assume_covered: bool = False
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,6 +6,7 @@ import asyncio
 import socket
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Self
 
 import aiohttp
 
@@ -47,7 +48,7 @@ class Channels:
         self._udp_ports = [each.port for each in connectors if isinstance(each, SyslogUdpListener)]
         self._files = 0
 
-    async def __aenter__(self) -> Channels:
+    async def __aenter__(self) -> Self:
         """Open the connections."""
         self._session = aiohttp.ClientSession()
         _, self._tcp = await asyncio.open_connection("127.0.0.1", self._tcp_port)

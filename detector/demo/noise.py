@@ -15,10 +15,37 @@ DAY_S = 86_400
 ZONE = ZoneInfo("Europe/Berlin")
 SEED = 20_261_020
 
-_STAFF = [(f"{10100 + n}", name) for n, name in enumerate(["adler", "becker", "cruz", "dietz", "engel", "fuchs", "graf", "horn", "issa", "jung", "kern", "lang", "moser", "nagel", "otto", "pohl", "quast"])]  # fmt: skip
-_ACCOUNTS = ["aadler", "bbecker", "ccruz", "ddietz", "eengel", "ffuchs", "ggraf", "hhorn", "iissa", "jjung", "kkern", "llang", "mmoser", "nnagel", "ootto", "ppohl", "rquast"]  # fmt: skip
+_NAMES = (
+    "adler",
+    "becker",
+    "cruz",
+    "dietz",
+    "engel",
+    "fuchs",
+    "graf",
+    "horn",
+    "issa",
+    "jung",
+    "kern",
+    "lang",
+    "moser",
+    "nagel",
+    "otto",
+    "pohl",
+    "quast",
+)
+_ACCOUNTS = tuple(f"{first}{name}" for first, name in zip("abcdefghijklmnopr", _NAMES, strict=True))
+_STAFF = [(str(10_100 + number), name) for number, name in enumerate(_NAMES)]
 _PLANT_B = [str(20117 + n) for n in range(10)]
-_DOORS = ["Main turnstile 1", "Main turnstile 2", "Staff entrance", "Control building entrance", "Warehouse gate", "Laboratory door", "Workshop door"]  # fmt: skip
+_DOORS = [
+    "Main turnstile 1",
+    "Main turnstile 2",
+    "Staff entrance",
+    "Control building entrance",
+    "Warehouse gate",
+    "Laboratory door",
+    "Workshop door",
+]
 _DOORS_B = ["Turnstile B", "Hall entrance B", "Control room door B", "Loading bay door B"]
 _CAMERAS = ["d0fcaa000001", "d0fcaa000004", "d0fcaa000007", "d0fcaa000010"]
 

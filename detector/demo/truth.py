@@ -10,7 +10,7 @@ from detector.demo.script import Truth
 
 
 def differences(truth: Iterable[Truth], documents: Iterable[dict[str, Any]]) -> list[str]:
-    """Return what is missing, what is too much, and stories that do not hold together; empty when all is as scripted."""
+    """Return what is missing, too much, or in the wrong story; empty when all is as scripted."""
     left = list(documents)
     found = list[str]()
     groups = defaultdict[str, set[str]](set)

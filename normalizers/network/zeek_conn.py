@@ -9,9 +9,9 @@ from __future__ import annotations
 from connectors.record import RawRecord
 from normalizers.described import described
 from normalizers.event import EcsEvent, build_event
-from normalizers.ot.functions import PORTS
-from normalizers.ot.zeek_row import ZeekRow
+from normalizers.industrial import PORTS
 from normalizers.source import SourceProfile
+from normalizers.zeek import ZeekRow
 
 DATASET = "zeek.conn"
 

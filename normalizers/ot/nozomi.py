@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 from connectors.record import RawRecord
+from normalizers.cef import CefMessage, parse_cef
 from normalizers.decoding import decode_object, text
 from normalizers.described import described
 from normalizers.errors import MissingFieldError
 from normalizers.event import EcsEvent, Value, build_event
-from normalizers.network.cef import CefMessage, parse_cef
 from normalizers.source import SourceProfile
 from normalizers.timestamps import from_epoch
 

@@ -10,9 +10,9 @@ from connectors.record import RawRecord
 from normalizers.described import described
 from normalizers.errors import MissingFieldError
 from normalizers.event import EcsEvent, build_event
-from normalizers.ot.functions import OTHER, S7_BY_NAME
-from normalizers.ot.zeek_row import ZeekRow
+from normalizers.industrial import OTHER, S7_BY_NAME
 from normalizers.source import SourceProfile
+from normalizers.zeek import ZeekRow
 
 DATASET = "zeek.s7comm"
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from detector.alerting.document import AlertWriter
+from detector.correlation.correlator import Correlator
 from detector.correlation.routing import CandidateRouter
 from detector.engine import Engine
 from detector.errors import RuleErrors, SettingsError
@@ -22,7 +23,6 @@ from detector.runtime.embedded.driver import Driver, Stages
 from detector.runtime.embedded.rawlog import RawLog
 from detector.runtime.embedded.store import EngineStore
 from detector.runtime.reach import Reach
-from detector.runtime.stages.correlate import CorrelateTask
 from detector.runtime.stages.group import GroupTask
 from detector.runtime.stages.sense import FEED_DATASETS, SenseParts, SenseTask
 from detector.runtime.stages.settle import ContextSettler
@@ -104,7 +104,7 @@ def build_stages(settings: Settings, ruleset: RuleSet, context: ContextStore, *,
     settler = ContextSettler(context, enricher, engine, logsources, profile_of, int(settings.context.wait))
     raw_partitions = range(settings.raw_partitions)
     sense = [SenseTask(partition, generation, parts) for partition in raw_partitions]
-    correlate = CorrelateTask(
+    correlate = Correlator(
         ruleset, raw_partitions, reach.correlation_settings(), settler, max_wait_ns=int(settings.max_wait)
     )
     return Stages(sense, [correlate], GroupTask(AlertWriter(ruleset)))

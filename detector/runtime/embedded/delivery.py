@@ -12,7 +12,7 @@ from detector.alert import Alert
 from detector.alerting.sinks.delivery import Sink
 from detector.errors import SinkRejectedError, SinkUnavailableError
 from detector.runtime.embedded.store import EngineStore
-from detector.runtime.task import DeadLetter
+from detector.task import DeadLetter
 
 MAX_BACKLOG = 100_000
 """Revisions that may wait for the slowest sink; above it the engine stops reading, as the raw log is the buffer."""

@@ -12,7 +12,7 @@ from detector.runtime.embedded.enginelog import engine_event_row
 from detector.runtime.embedded.rawlog import LoggedRecord, RawLog
 from detector.runtime.embedded.store import Checkpoint, EngineStore, StateChange
 from detector.runtime.partitioner import partition_of
-from detector.runtime.task import (
+from detector.task import (
     DeadLetter,
     EngineEvent,
     Feed,

@@ -8,7 +8,7 @@ import msgspec
 
 from connectors.record import Document
 from detector.runtime.embedded.store import EngineEventRow
-from detector.runtime.task import EngineEvent
+from detector.task import EngineEvent
 from normalizers.timestamps import format_utc
 
 ENGINE_SOURCE = "isthmus/engine"

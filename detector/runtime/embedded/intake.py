@@ -13,7 +13,7 @@ from connectors.recognition import recognise
 from connectors.record import Document, hashed_id
 from detector.runtime.clock import Clock
 from detector.runtime.embedded.rawlog import RawLog
-from detector.runtime.task import DeadLetter
+from detector.task import DeadLetter
 
 MAX_WAITING_BYTES = 32 << 20
 """Documents that wait for their append; above it `put` waits, which stops the reading of sockets."""

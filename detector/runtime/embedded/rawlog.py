@@ -13,7 +13,7 @@ from connectors.record import Document, RawRecord, record_id
 from detector.runtime.clock import Clock
 from detector.runtime.failpoint import failpoint
 from detector.runtime.partitioner import partition_of
-from detector.runtime.task import Record
+from detector.task import Record
 
 KEY_MEMORY_NS = 24 * 3_600 * 10**9
 """A sender's repeat under the same idempotency key is dropped for this long."""

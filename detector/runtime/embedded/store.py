@@ -12,7 +12,7 @@ from detector.alert import Alert
 from detector.errors import StateError
 from detector.runtime.embedded.rawlog import open_database
 from detector.runtime.failpoint import failpoint
-from detector.runtime.task import DeadLetter
+from detector.task import DeadLetter
 from normalizers.context.rows import ContextRows
 from normalizers.event import EcsEvent
 

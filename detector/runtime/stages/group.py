@@ -12,7 +12,7 @@ from detector.alert import Alert, AlertDraft
 from detector.alerting.document import AlertWriter, Earlier
 from detector.alerting.linking import WINDOW_NS, links_of
 from detector.errors import StateError
-from detector.runtime.task import LogRecord, Output, Tick
+from detector.task import LogRecord, Output, Tick
 
 MAX_EARLIER = 20
 MAX_ALERTS = 100_000

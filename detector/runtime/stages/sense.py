@@ -14,7 +14,7 @@ from detector.engine import Engine
 from detector.errors import StateError
 from detector.rules.logsources import LogSourceMap
 from detector.rules.model import DetectionRule
-from detector.runtime.task import DeadLetter, Feed, Heard, LogRecord, Output, PartitionClock, Record, Tick
+from detector.task import DeadLetter, Feed, Heard, LogRecord, Output, PartitionClock, Record, Tick
 from normalizers.clock.fixed import correct_fixed
 from normalizers.context.enrich import Enricher
 from normalizers.context.feeds import feed_rows

@@ -1,4 +1,4 @@
-"""The correlate stage: candidates of all levels to alert drafts, as one fold."""
+"""The correlate stage: candidates of all levels to alert drafts, as one fold. `Engine.evaluate` runs it as well."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from detector.correlation.settling import Settler
 from detector.correlation.watermark import Watermark
 from detector.errors import StateError
 from detector.rules.model import RuleSet
-from detector.runtime.task import Bundle, LogRecord, Output, PartitionClock, Tick
+from detector.task import Bundle, LogRecord, Output, PartitionClock, Tick
 
 MAX_WAIT_NS = 60_000_000_000
 """How long a partition may stand still before correlations that need no silence go on without it."""
@@ -35,7 +35,7 @@ class _Progress(msgspec.Struct):
     watched_from_ns: int | None
 
 
-class CorrelateTask:
+class Correlator:
     """Runs the levels of correlation over one partition of candidates.
 
     Level n+1 takes as its watermark the frontier of level n. Levels that need other partitions of candidates are

@@ -1,0 +1,74 @@
+"""`isthmus run`: the embedded engine on real inputs."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from pathlib import Path
+
+import click
+
+from connectors.errors import ConnectorError
+from detector.alert import Alert
+from detector.alerting.one_line import one_line
+from detector.errors import DetectorError, SettingsError
+from detector.runtime.clock import SystemClock
+from detector.runtime.embedded.engine import EmbeddedEngine
+from detector.settings import Settings, load_settings
+
+
+@click.command(short_help="Run the engine.")
+@click.option(
+    "-c",
+    "--config",
+    type=click.Path(path_type=Path),
+    default=Path("isthmus.yml"),
+    show_default=True,
+    help="Settings file; write one with `isthmus init`.",
+)
+@click.option("--quiet", is_flag=True, help="Do not print alerts.")
+def run(config: Path, *, quiet: bool) -> None:
+    """Take records through the listeners of the settings until SIGINT or SIGTERM.
+
+    What a listener acknowledged is on disk. After a crash start it again: it goes on where it was, and the same
+    records give the same alerts.
+    """
+    try:
+        settings = load_settings(config)
+        asyncio.run(_run(settings, quiet=quiet))
+    except SettingsError as error:
+        raise click.UsageError(str(error)) from error
+    except (ConnectorError, OSError) as error:
+        click.echo(f"cannot start: {error}", err=True)
+        sys.exit(3)
+    except DetectorError as error:
+        click.echo(f"stopped: {error}", err=True)
+        sys.exit(3)
+
+
+async def _run(settings: Settings, *, quiet: bool) -> None:
+    def show(alerts: list[Alert]) -> None:
+        for alert in alerts:
+            if not quiet:
+                click.echo(one_line(alert.document))
+
+    engine = EmbeddedEngine(settings, SystemClock(), on_alerts=lambda alerts: show(list(alerts)))
+    await engine.start()
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(name, stop.set)
+    for connector in engine.connectors:
+        port = getattr(connector, "port", None)
+        if port:
+            click.echo(f"listening: {type(connector).__name__} on port {port}", err=True)
+    if engine.port:
+        click.echo(f"pages: http://{settings.http.host}:{engine.port}/healthz /metrics /api/alerts", err=True)
+    waits = {asyncio.create_task(stop.wait()), asyncio.create_task(engine.wait())}
+    done, others = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    for task in others:
+        task.cancel()
+    await engine.stop()
+    for task in done:
+        task.result()

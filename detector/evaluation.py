@@ -1,0 +1,160 @@
+"""Batch evaluation: events in, every match and alert out, with correlations, and no clock but the events' own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from detector.alert import AlertDraft
+from detector.correlation.correlator import Correlator
+from detector.correlation.ordering import NOT_YET
+from detector.correlation.plan import CorrelationSettings
+from detector.correlation.routing import CandidateRouter
+from detector.rules.model import DetectionRule, RuleMeta, RuleSet
+from detector.task import PartitionClock
+from normalizers.decoding import flatten
+from normalizers.event import EcsEvent
+
+MatchRules = Callable[[Mapping[str, Any]], list[DetectionRule]]
+
+
+class Evaluated(msgspec.Struct, frozen=True):
+    """One match or alert.
+
+    Attributes:
+        rule_id: Key of the rule or correlation.
+        rule_title: Its title.
+        rule_name: Its reference name.
+        event_indexes: Positions of the events that it rests on, from 0.
+        time_ns: When it happened; None when the event has no time and the rule needs none.
+        group: Values of the group-by fields.
+    """
+
+    rule_id: str
+    rule_title: str
+    rule_name: str
+    event_indexes: tuple[int, ...]
+    time_ns: int | None
+    group: tuple[str | None, ...] = ()
+
+
+class Timed(msgspec.Struct, frozen=True):
+    """An event with its position and time."""
+
+    index: int
+    time_ns: int | None
+    event: Mapping[str, Any]
+
+
+class BatchEvaluator:
+    """Evaluates one batch; coverage is full, `during` starts known and empty.
+
+    Args:
+        ruleset: Rules.
+        match: Returns the detection rules that match an event.
+        time_field: Where an event's time stands: ISO 8601, or seconds or milliseconds since 1970.
+        lateness_ns: None: events are sorted by time first. Else input order is arrival, and an event is late when
+            it is older than the newest by more than this.
+    """
+
+    def __init__(
+        self, ruleset: RuleSet, match: MatchRules, *, time_field: str = "@timestamp", lateness_ns: int | None = None
+    ) -> None:
+        self._ruleset = ruleset
+        self._match = match
+        self._time_field = time_field
+        self._lateness_ns = lateness_ns
+        self._router = CandidateRouter(ruleset)
+        settings = CorrelationSettings(
+            lateness_ns=lambda _rule: lateness_ns or 0, watched_from_ns=NOT_YET, assume_covered=True
+        )
+        self._correlator = Correlator(ruleset, [0], settings)
+        self._latest: dict[str, AlertDraft] = {}
+        self._clock_ns = NOT_YET
+        self.untimed = 0
+
+    def evaluate(self, events: Iterable[Mapping[str, Any]]) -> list[Evaluated]:
+        """Return every match and alert, sorted by time and first event."""
+        timed: Iterable[Timed] = (Timed(index, self._time(event), event) for index, event in enumerate(events))
+        correlates = bool(self._ruleset.correlations) or any(rule.suppress for rule in self._ruleset.rules.values())
+        if correlates and self._lateness_ns is None:
+            timed = sorted(timed, key=lambda each: (each.time_ns is None, each.time_ns or 0, each.index))
+        found = [match for each in timed for match in self._one(each, correlates=correlates)]
+        if correlates:
+            self._collect(self._correlator.finish())
+            found.extend(self._alerts())
+        return sorted(found, key=lambda each: (each.time_ns or 0, each.event_indexes, each.rule_id))
+
+    def _one(self, timed: Timed, *, correlates: bool) -> Iterator[Evaluated]:
+        rules = self._match(timed.event)
+        if not rules:
+            return
+        candidates = list[Any]()
+        event = None
+        for rule in rules:
+            if rule.meta.generate and rule.suppress is None:
+                yield _evaluated(rule.meta, (timed.index,), timed.time_ns)
+            if correlates and timed.time_ns is not None:
+                event = event or _as_event(timed)
+                self._clock_ns = max(self._clock_ns, timed.time_ns)
+                candidates.extend(self._router.candidates_for(rule.meta.id, event, self._clock_ns))
+        if timed.time_ns is None:
+            self.untimed += correlates
+        elif candidates:
+            self._collect(self._correlator.process([*candidates, PartitionClock(0, self._clock_ns, 0)]))
+
+    def _collect(self, outputs: Iterable[object]) -> None:
+        for output in outputs:
+            if isinstance(output, AlertDraft):
+                self._latest[output.alert_id] = output
+
+    def _alerts(self) -> Iterator[Evaluated]:
+        for draft in self._latest.values():
+            if draft.status == "withdrawn":
+                continue
+            found = self._ruleset.correlations.get(draft.rule_id)
+            meta = found.meta if found is not None else self._ruleset.rules[draft.rule_id].meta
+            indexes = tuple(sorted({int(step.event_id) for step in draft.steps}))
+            yield _evaluated(meta, indexes, draft.opened_ns if not indexes else draft.last_ns, draft.group)
+
+    def _time(self, event: Mapping[str, Any]) -> int | None:
+        value = event.get(self._time_field)
+        if value is None and "." in self._time_field:
+            outer, _, inner = self._time_field.partition(".")
+            nested = event.get(outer)
+            value = nested.get(inner) if isinstance(nested, Mapping) else None
+        return _time_ns(value)
+
+
+def _evaluated(
+    meta: RuleMeta, indexes: tuple[int, ...], time_ns: int | None, group: tuple[str | None, ...] = ()
+) -> Evaluated:
+    return Evaluated(meta.id, meta.title, meta.name, indexes, time_ns, group)
+
+
+def _as_event(timed: Timed) -> EcsEvent:
+    time_ns = timed.time_ns or 0
+    return EcsEvent(f"{timed.index:012d}", time_ns, time_ns, 0, "", "", flatten(dict(timed.event)))
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECONDS_FROM = 10**11
+"""A number above this is milliseconds: as seconds it would lie beyond the year 5000."""
+
+
+def _time_ns(value: object) -> int | None:
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int | float):
+        return int(value * 10**6) if abs(value) >= _MILLISECONDS_FROM else int(value * 10**9)
+    if not isinstance(value, str) or len(value) > 40:
+        return None
+    try:
+        stamp = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    since = (stamp if stamp.tzinfo is not None else stamp.replace(tzinfo=UTC)) - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 10**9 + since.microseconds * 1_000
