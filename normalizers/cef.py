@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from itertools import zip_longest
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -78,7 +79,7 @@ def _extension(content: str) -> dict[str, str]:
     """Split ``key=value`` pairs; a value runs, spaces and all, to the next key."""
     marks = [mark for mark in _KEY.finditer(content) if content[mark.end(1) - 1 : mark.end(1)] != "\\"][:MAX_KEYS]
     values = dict[str, str]()
-    for mark, following in zip(marks, [*marks[1:], None], strict=True):
+    for mark, following in zip_longest(marks, marks[1:]):
         raw = content[mark.end() : following.start() if following is not None else len(content)]
         values[mark[1]] = raw.replace("\\=", "=").replace("\\n", "\n").replace("\\\\", "\\").strip()
     for key in [key for key in values if key.endswith("Label")]:

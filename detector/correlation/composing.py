@@ -32,7 +32,8 @@ class Composer:
         self.plan = plan
         self._router = router
         self._names = names
-        self._is_named = router.is_named(plan.rule.meta.id)
+        # `suppress` carries its rule's own id: its results would be its own input.
+        self._is_named = plan.rule.meta.id not in plan.rule.rules and router.is_named(plan.rule.meta.id)
         self._routes = {rule: route for rule in names if (route := router.route(plan.rule.meta.id, rule)) is not None}
 
     def claim(self, hit: Hit, group: GroupKey) -> bool:

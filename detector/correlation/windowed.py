@@ -62,7 +62,6 @@ class WindowedGroup:
         changes = Changes()
         self._evict_before(order_ns - self._plan.retention_ns, changes)
         if not self._insert(candidate):
-            changes.forgotten.append(candidate)
             return changes
         self._bound(effects, changes)
         late = candidate.ready_ns - candidate.time_ns > self._plan.lateness_ns

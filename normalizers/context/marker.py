@@ -8,7 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from connectors.record import RawRecord
-from normalizers.errors import MalformedRecordError
+from normalizers.decoding import decode_json
 from normalizers.event import EcsEvent, build_event
 from normalizers.source import SourceProfile
 from normalizers.timestamps import parse_iso8601
@@ -21,10 +21,7 @@ class _Marker(msgspec.Struct):
 
 def normalize_context_marker(record: RawRecord, source: SourceProfile) -> list[EcsEvent]:
     """Read a marker."""
-    try:
-        marker = msgspec.json.decode(record.value, type=_Marker)
-    except msgspec.DecodeError as error:
-        raise MalformedRecordError(f"is no context marker: {error}") from error
+    marker = decode_json(record.value, _Marker)
     current_to_ns = parse_iso8601(marker.current_to, source.zone)
     fields = {
         "event.kind": "event",
