@@ -102,8 +102,9 @@ class WindowedGroup:
         self._watch_sweep(changes)
         yield from changes.timers
         closing = self._closing()
-        if closing is not None:
+        if closing is not None and self.state.draft is not None:
             yield closing
+            yield Timer(self.state.draft.opened_ns + self._plan.rule.max_episode_ns, "close")
 
     def is_empty(self) -> bool:
         """Whether neither a candidate nor an episode is left."""
@@ -152,7 +153,9 @@ class WindowedGroup:
             changes.timers.append(Timer(state.draft.opened_ns + self._plan.rule.max_episode_ns, "close"))
         else:
             state.draft = self._composer.extended(state.draft, hit, order_ns)
-        state.false_since_ns = None
+        if state.false_since_ns is not None and hit.time_ns >= state.false_since_ns:
+            # A late hit from before the condition became false does not make it true again.
+            state.false_since_ns = None
         effects.draft(state.draft)
         changes.group = True
 

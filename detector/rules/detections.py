@@ -75,7 +75,9 @@ def _parse(content: dict[str, Any], pipeline: ProcessingPipeline | None) -> tupl
     plain = {key: value for key, value in content.items() if key not in {"filter", "correlation", "suppress"}}
     # Ids that are no UUID are legal for us, and pySigma needs neither.
     plain = {key: plain[key] for key in ("title", "logsource", "detection", "status") if key in plain}
-    plain.setdefault("logsource", {"category": "any"})
+    anywhere = not content.get("logsource")
+    if anywhere:
+        plain["logsource"] = {"category": "any"}  # pySigma insists on one
     plain.setdefault("title", "untitled")
     try:
         rule = SigmaRule.from_dict(copy.deepcopy(plain))
@@ -88,7 +90,7 @@ def _parse(content: dict[str, Any], pipeline: ProcessingPipeline | None) -> tupl
         raise ValueError(_readable(error)) from error
     except (TypeError, AttributeError, KeyError, RecursionError) as error:
         raise ValueError(f"is not a detection: {error!r}") from error
-    if "logsource" not in content:
+    if anywhere:
         return (parsed[0] if len(parsed) == 1 else Or(tuple(parsed))), LogSource()
     source = rule.logsource
     return (

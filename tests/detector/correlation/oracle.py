@@ -1,0 +1,90 @@
+"""The obvious way: sort everything, look at every pair. Returns ids of the events that decide."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tests.detector.correlation.driving import Arrival
+
+
+def _of(arrivals: Sequence[Arrival], action: str, key: object) -> list[Arrival]:
+    found = [each for each in arrivals if each.fields["event.action"] == action and each.fields["user.name"] == key]
+    return sorted(found, key=lambda each: (each.time_s, each.id))
+
+
+def _keys(arrivals: Sequence[Arrival]) -> list[object]:
+    return list(dict.fromkeys(each.fields["user.name"] for each in arrivals))
+
+
+def event_count(arrivals: Sequence[Arrival], span_s: float, at_least: int) -> set[str]:
+    """Anchors with enough events in the span that ends with them; ties in order of id."""
+    found = set[str]()
+    for key in _keys(arrivals):
+        events = _of(arrivals, "a", key)
+        for index, anchor in enumerate(events):
+            window = [each for each in events[: index + 1] if each.time_s >= anchor.time_s - span_s]
+            if len(window) >= at_least:
+                found.add(anchor.id)
+    return found
+
+
+def temporal(arrivals: Sequence[Arrival], span_s: float, actions: Sequence[str]) -> set[str]:
+    """Anchors around which every action happened, as far as it had happened."""
+    found = set[str]()
+    for key in _keys(arrivals):
+        events = sorted(
+            (each for action in actions for each in _of(arrivals, action, key)), key=lambda each: (each.time_s, each.id)
+        )
+        for index, anchor in enumerate(events):
+            near = {
+                each.fields["event.action"]
+                for each in events[: index + 1]
+                if abs(each.time_s - anchor.time_s) <= span_s
+            }
+            if near == set(actions):
+                found.add(anchor.id)
+    return found
+
+
+def ordered(arrivals: Sequence[Arrival], span_s: float, actions: Sequence[str]) -> set[str]:
+    """Last events before which the others happened in order, all within the span; equal times may be any order."""
+
+    def chain(key: object, before_s: float, start_s: float, left: Sequence[str]) -> bool:
+        if not left:
+            return True
+        choices = [each for each in _of(arrivals, left[-1], key) if start_s <= each.time_s <= before_s]
+        return any(chain(key, each.time_s, start_s, left[:-1]) for each in choices)
+
+    return {
+        last.id
+        for key in _keys(arrivals)
+        for last in _of(arrivals, actions[-1], key)
+        if chain(key, last.time_s, last.time_s - span_s, actions[:-1])
+    }
+
+
+def absence(arrivals: Sequence[Arrival], span_s: float) -> set[str]:
+    """Triggers `a` without a `b` up to the span's end."""
+    return {
+        trigger.id
+        for key in _keys(arrivals)
+        for trigger in _of(arrivals, "a", key)
+        if not any(trigger.time_s <= each.time_s <= trigger.time_s + span_s for each in _of(arrivals, "b", key))
+    }
+
+
+def during(arrivals: Sequence[Arrival], max_age_s: float) -> set[str]:
+    """Triggers `c` while the newest `a` of the key is not followed by a `b` before the trigger."""
+    found = set[str]()
+    for key in _keys(arrivals):
+        for trigger in _of(arrivals, "c", key):
+            openers = [
+                each for each in _of(arrivals, "a", key) if trigger.time_s - max_age_s <= each.time_s <= trigger.time_s
+            ]
+            if not openers:
+                continue
+            newest = openers[-1]
+            closes = [each for each in _of(arrivals, "b", key) if newest.time_s <= each.time_s < trigger.time_s]
+            if not closes:
+                found.add(trigger.id)
+    return found

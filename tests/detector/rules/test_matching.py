@@ -1,0 +1,105 @@
+"""What a detection means: one case a meaning, and the published regression events."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import yaml
+
+from detector.engine import Engine
+from detector.rules.loader import load_rules
+from detector.rules.model import LogSource
+from tests.shared import unpacked
+
+CASES = yaml.safe_load((Path(__file__).parents[2] / "data" / "detector" / "conformance.yml").read_text())
+
+
+def _engine(detection: dict[str, Any]) -> Engine:
+    return Engine(load_rules(yaml.safe_dump({"title": "t", "logsource": {"product": "p"}, "detection": detection})))
+
+
+@pytest.mark.parametrize("case", CASES, ids=[str(case["detection"])[:60] for case in CASES])
+def test_detection_means_what_sigma_says(case: dict[str, Any]) -> None:
+    engine = _engine(case["detection"])
+    assert [event for event in case["hit"] if not engine.match(event)] == []
+    assert [event for event in case["miss"] if engine.match(event)] == []
+    assert not engine.failures
+
+
+def test_there_are_enough_cases() -> None:
+    assert sum(len(case["hit"]) + len(case["miss"]) for case in CASES) >= 150
+
+
+def test_a_rule_is_skipped_only_on_a_contradiction() -> None:
+    engine = _engine({"s": {"f": "a"}, "condition": "s"})
+    assert engine.match({"f": "a"}, {"product": "p", "service": "x"})
+    assert engine.match({"f": "a"}, LogSource(category="c"))
+    assert not engine.match({"f": "a"}, {"product": "other"})
+
+
+def test_a_failing_rule_stops_no_other() -> None:
+    text = "title: a\nname: a\nlogsource: {product: p}\ndetection: {s: {f|contains: x}, condition: s}\n"
+    engine = Engine(load_rules([text, text.replace("name: a", "name: b").replace("f|", "g|")]))
+
+    class Hostile(int):
+        __slots__ = ()
+
+        def __str__(self) -> str:
+            raise RuntimeError("hostile")
+
+    assert [match.rule_id for match in engine.match({"f": Hostile(1), "g": "x"})] == ["b"]
+
+
+def _events(text: str) -> Iterator[dict[str, Any]]:
+    decoder, at = json.JSONDecoder(), 0
+    while at < len(text):
+        if text[at].isspace():
+            at += 1
+            continue
+        value, at = decoder.raw_decode(text, at)
+        yield from value if isinstance(value, list) else [value]
+
+
+def _leaves(value: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
+    """Lift the fields of a Windows event out of its System, EventData and UserData; names lose their spaces."""
+    for name, each in value.items():
+        if isinstance(each, dict):
+            if "#text" in each:
+                found[name] = each["#text"]
+            _leaves(each, found)
+        else:
+            found.setdefault(name.lstrip("#@").replace(" ", ""), each)
+    return found
+
+
+def test_published_events_are_matched_by_their_rules(tmp_path: Path) -> None:
+    root = unpacked("sigma_regression", tmp_path) / "sigma_regression"
+    engine = Engine(load_rules([path for path in root.iterdir() if path.is_dir() and path.name != "regression_data"]))
+    missed = list[str]()
+    tried = 0
+    for path in sorted(root.glob("regression_data/**/*.json")):
+        info = msgspec.yaml.decode((path.parent / "info.yml").read_bytes())
+        wanted = {each["id"] for each in info["rule_metadata"]} & set(engine.ruleset.rules)
+        hits = set[str]()
+        for event in _events(path.read_text()):
+            provider = event.get("Event", {}).get("System", {}).get("Provider", {}).get("#attributes", {})
+            flat = {**event, **_leaves(event.get("Event", {}), {}), "Provider_Name": provider.get("Name")}
+            hits |= {match.rule_id for match in engine.match(flat)}
+        tried += bool(wanted)
+        if wanted - hits:
+            missed.append(path.name)
+    assert tried >= 200
+    assert missed == []
+
+
+def test_the_whole_public_tree_loads_without_a_fault(tmp_path: Path) -> None:
+    root = unpacked("sigmahq_rules", tmp_path)
+    faults: list[Any] = []
+    ruleset = load_rules(root / "sigmahq" / "rules", faults=faults)
+    assert faults == []
+    assert len(ruleset.rules) > 3_000
