@@ -48,12 +48,15 @@ def cut_csv(data: BinaryIO, layout: CsvLayout, max_line_bytes: int) -> Iterator[
         yield b"", 0, f"encoding {layout.encoding!r} is not known; use utf-8, cp1252 or another Python codec"
         return
     text = io.TextIOWrapper(data, encoding=codec.name, errors="replace", newline="")
-    first = text.readline(max_line_bytes)
-    delimiter = layout.delimiter or max(_SNIFFED, key=first.count)
-    lines = _bounded(text, first, max_line_bytes)
-    csv.field_size_limit(max_line_bytes)
-    rows = csv.reader(lines, delimiter=delimiter, strict=True)
-    yield from _rows(rows, layout.header)
+    try:
+        first = text.readline(max_line_bytes)
+        delimiter = layout.delimiter or max(_SNIFFED, key=first.count)
+        lines = _bounded(text, first, max_line_bytes)
+        csv.field_size_limit(max_line_bytes)
+        rows = csv.reader(lines, delimiter=delimiter, strict=True)
+        yield from _rows(rows, layout.header)
+    finally:
+        text.detach()  # the file is the caller's to close
 
 
 def _rows(rows: Iterator[list[str]], header: tuple[str, ...] | None) -> Iterator[tuple[bytes, int, str | None]]:

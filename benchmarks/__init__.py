@@ -1,0 +1,1 @@
+"""Measured figures; run one as `python -m benchmarks.bench_line`."""
