@@ -39,7 +39,11 @@ _RECOGNISERS: tuple[tuple[str, re.Pattern[bytes]], ...] = tuple(
         ("zeek.s7comm", rb"\"rosctr|\"id\.orig_h\".*\"(?:opcode_name|function_name)\"\s*:"),
         ("zeek.modbus", rb"\"id\.orig_h\".*\"func\"\s*:"),
         ("zeek.conn", rb"\"id\.orig_h\".*\"(?:conn_state|proto)\"\s*:"),
-        ("gallagher.event", rb"\"type\"\s*:\s*\{[^}]*\"id\"\s*:.*\"(?:source|cardholder|message)\"\s*:|/api/events/\d"),
+        ("gallagher.event", rb"/api/events/\d"),
+        (
+            "gallagher.event",
+            rb"\"type\"\s*:\s*\{[^}]*\"id\"\s*:.*\"(?:source|cardholder|message|operator|modifiedItem)\"\s*:",
+        ),
         ("hr.person", rb"(?i)\"(?:person_id|employee_id)\"\s*:.*\"status\"\s*:"),
         ("ecs.event", rb"\"@timestamp\"\s*:"),
     )

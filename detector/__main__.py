@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 
 import click
+import structlog
 
 COMMANDS: dict[str, str] = {
     "context": "detector.cli.context:context",
@@ -44,6 +46,8 @@ def main() -> None:
 
     Exit codes: 0 fine, 1 findings, 2 usage or settings wrong, 3 something outside is unavailable.
     """
+    # Standard output is for results; what the engine says of itself goes beside it.
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
 
 
 if __name__ == "__main__":

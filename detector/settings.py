@@ -150,6 +150,9 @@ def load_settings(path: Path) -> Settings:
         content = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise SettingsError(f"{path}: is not YAML: {error}") from error
+    if isinstance(content, dict):
+        # A section whose every line is commented out is a section left out.
+        content = {key: value for key, value in content.items() if value is not None}
     return build_settings(content or {}, path)
 
 

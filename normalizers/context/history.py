@@ -8,6 +8,7 @@ from typing import Any, Final, Generic, TypeVar
 import msgspec
 
 from normalizers.context.columns import Table, key_of
+from normalizers.context.rows import ALWAYS_KNOWN
 from normalizers.context.schema import Row
 
 Key = tuple[object, ...]
@@ -35,6 +36,9 @@ class Entry(msgspec.Struct):
 class History(Generic[R]):
     """All statements of one table, by key.
 
+    Attributes:
+        timeless: Every row was always known and always true, so that lookups need no time.
+
     Statements of one key are merged column by column: an empty column is not stated, a later known one wins, and
     lists of several parts (the approvers of a ticket) are joined.
     """
@@ -42,25 +46,32 @@ class History(Generic[R]):
     def __init__(self, table: Table) -> None:
         self._table = table
         self._entries: dict[Key, list[Entry]] = {}
+        self.timeless = True
 
     def __iter__(self) -> Iterator[Key]:
         return iter(self._entries)
 
     def add(self, rows: list[R], known_at_ns: int, *, replace: bool) -> None:
         """Take rows; a whole table ends what earlier whole tables said."""
-        if replace:
+        if replace and self._entries:
+            self.timeless = False
             for entries in self._entries.values():
                 for entry in entries:
                     if entry.from_file and entry.known_to_ns > known_at_ns:
                         entry.known_to_ns = known_at_ns
         for row in rows:
-            self._entries.setdefault(key_of(self._table, row), []).append(Entry(row, known_at_ns, from_file=replace))
+            entries = self._entries.setdefault(key_of(self._table, row), [])
+            entries.append(Entry(row, known_at_ns, from_file=replace))
+            plain = row.valid_from_ns is None and row.valid_to_ns is None and len(entries) == 1
+            self.timeless = self.timeless and plain and known_at_ns == ALWAYS_KNOWN
 
     def find(self, key: Key, known_ns: int, time_ns: int) -> R | None:
         """Return what was known of a key, for a moment in time; None when nothing was."""
         entries = self._entries.get(key)
         if entries is None:
             return None
+        if self.timeless:
+            return entries[0].row  # type: ignore[return-value]  # entries hold this table's rows
         visible = [
             entry
             for entry in entries

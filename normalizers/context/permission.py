@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from normalizers.context.places import ancestors
 from normalizers.context.schema import Approval, Asset, Schedule
 from normalizers.context.store import View
 from normalizers.event import EcsEvent
@@ -27,7 +26,7 @@ def add_schedule(event: EcsEvent, view: View) -> None:
     start = fields.get("convergence.location.id") or fields.get("convergence.location.site")
     if not isinstance(start, str):
         return
-    chain = list(ancestors(view, start))
+    chain = view.ancestors(start)
     name = next((each.schedule for each in chain if each.schedule), None)
     if name is None:
         return

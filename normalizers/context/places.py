@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from normalizers.context.schema import Asset, Location
+from normalizers.context.schema import Asset
 from normalizers.context.store import View
 from normalizers.event import EcsEvent, Value
 from normalizers.source import SourceProfile
@@ -20,8 +18,6 @@ PRINCIPAL = (
     "observer.name",
 )
 """Fields that name the asset an event is about, the most telling first."""
-
-MAX_DEPTH = 16
 
 
 def add_places(event: EcsEvent, profile: SourceProfile, view: View) -> dict[str, Asset]:
@@ -50,16 +46,6 @@ def add_places(event: EcsEvent, profile: SourceProfile, view: View) -> dict[str,
         _add_coverage(fields, view, principal)
     _add_egress(fields, view)
     return found
-
-
-def ancestors(view: View, location_id: str | None) -> Iterator[Location]:
-    """Yield a location and what it lies in, innermost first."""
-    for _ in range(MAX_DEPTH):
-        location = view.location(location_id) if location_id else None
-        if location is None:
-            return
-        yield location
-        location_id = location.parent
 
 
 def _first_known(fields: dict[str, Value], paths: tuple[str, ...], view: View) -> Asset | None:
@@ -93,7 +79,7 @@ def _add_asset(fields: dict[str, Value], prefix: str, asset: Asset) -> None:
 
 
 def _add_location(fields: dict[str, Value], prefix: str, view: View, asset: Asset | None, site: str | None) -> None:
-    chain = list(ancestors(view, asset.location_id or asset.asset_id)) if asset is not None else []
+    chain = view.ancestors(asset.location_id or asset.asset_id) if asset is not None else []
     if chain:
         fields[prefix + "id"] = chain[0].location_id
         fields[prefix + "path"] = "/".join(each.location_id for each in reversed(chain))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 from ipaddress import ip_address, ip_network
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -23,6 +25,10 @@ from normalizers.context.schema import (
     Zone,
     identity_key,
 )
+
+T = TypeVar("T")
+MAX_DEPTH = 16
+"""Levels of places inside places."""
 
 Networks = dict[int, dict[int, list[str]]]
 """Prefix length to network number to ids of what lies there; IPv6 lengths are offset by 1000."""
@@ -90,8 +96,21 @@ class View:
                 return found
         return None
 
+    def remembered(self, key: tuple[str, str], tables: tuple[History[Any], ...], compute: Callable[[], T]) -> T:
+        """Return what was computed before, as long as the tables it rests on do not depend on time."""
+        if not all(table.timeless for table in tables):
+            return compute()
+        memo: dict[tuple[str, str], Any] = self._store.memo
+        if key not in memo:
+            memo[key] = compute()
+        found: T = memo[key]
+        return found
+
     def conduits(self) -> list[Conduit]:
         """Return all conduits."""
+        return self.remembered(("conduits", ""), (self._store.conduits,), self._conduits)
+
+    def _conduits(self) -> list[Conduit]:
         found = [self._store.conduits.find(key, self.known_ns, self.time_ns) for key in self._store.conduits]
         return [conduit for conduit in found if conduit is not None]
 
@@ -101,17 +120,38 @@ class View:
 
     def portals_of(self, site: str) -> list[Location]:
         """Return the portals of a site."""
-        found = [self._store.locations.find(key, self.known_ns, self.time_ns) for key in self._store.locations]
-        return [each for each in found if each is not None and each.type == "portal" and each.site == site]
+
+        def compute() -> list[Location]:
+            found = [self._store.locations.find(key, self.known_ns, self.time_ns) for key in self._store.locations]
+            return [each for each in found if each is not None and each.type == "portal" and each.site == site]
+
+        return self.remembered(("portals", site), (self._store.locations,), compute)
+
+    def ancestors(self, location_id: str | None) -> list[Location]:
+        """Return a location and what it lies in, innermost first."""
+
+        def compute() -> list[Location]:
+            chain = list[Location]()
+            following = location_id
+            while following is not None and len(chain) < MAX_DEPTH:
+                location = self.location(following)
+                if location is None:
+                    break
+                chain.append(location)
+                following = location.parent
+            return chain
+
+        return self.remembered(("ancestors", location_id or ""), (self._store.locations,), compute)
 
     def schedule(self, name: str) -> list[Schedule]:
         """Return the windows of a schedule."""
-        found = [
-            self._store.schedules.find(key, self.known_ns, self.time_ns)
-            for key in self._store.schedules
-            if key[0] == name
-        ]
-        return [each for each in found if each is not None]
+
+        def compute() -> list[Schedule]:
+            keys = [key for key in self._store.schedules if key[0] == name]
+            found = [self._store.schedules.find(key, self.known_ns, self.time_ns) for key in keys]
+            return [each for each in found if each is not None]
+
+        return self.remembered(("schedule", name), (self._store.schedules,), compute)
 
     def approvals(self) -> list[Approval]:
         """Return all approvals that are known."""
@@ -127,9 +167,7 @@ class ContextStore:
     """All context tables with the indexes that lookups need.
 
     Attributes:
-        revision: Rises with every change; caches built on the store compare it.
-        changing: Whether any row has a time of its own or was learned after the start: then a lookup depends on
-            the moment, and nothing may be cached across moments.
+        memo: What lookups computed from tables that do not depend on time; emptied by every change.
     """
 
     def __init__(self) -> None:
@@ -147,7 +185,7 @@ class ContextStore:
         self.covering = defaultdict[str, dict[str, None]](dict)
         self.zone_networks: Networks = {}
         self.egress_networks: Networks = {}
-        self.revision = 0
+        self.memo: dict[tuple[str, str], Any] = {}
         self._markers = defaultdict[str, list[tuple[int, int]]](list)
 
     def apply(self, rows: ContextRows) -> None:
@@ -156,7 +194,7 @@ class ContextStore:
         Raises:
             msgspec.ValidationError: A row is not one of the table.
         """
-        self.revision += 1
+        self.memo.clear()
         if rows.current_to_ns is not None:
             self._markers[rows.table].append((rows.known_at_ns, rows.current_to_ns))
         table = TABLES.get(rows.table)

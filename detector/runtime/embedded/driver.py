@@ -87,6 +87,7 @@ class Driver:
         self.position = store.position()
         self._pending = Checkpoint(self.position, [], [], [], [], [], [])
         self._batch_was_read = False
+        self._ahead: list[LoggedRecord] = []
 
     def restore(self) -> None:
         """Give every task its stored state back."""
@@ -150,10 +151,12 @@ class Driver:
         rows are known `KNOWN_AFTER_NS` after its own append, and appends are in order of time, so holding is
         cutting the batch.
         """
-        batch = self._rawlog.read(self.position, limit)
+        batch = self._ahead or self._rawlog.read(self.position, limit)
+        self._ahead = []
         horizon_ns: int | None = None
         for index, logged in enumerate(batch):
             if horizon_ns is not None and logged.entry.record.received_ns >= horizon_ns:
+                self._ahead = batch[index:]
                 return batch[:index]
             if logged.entry.record.dataset in self._feeds and horizon_ns is None:
                 horizon_ns = logged.entry.ready_ns + KNOWN_AFTER_NS
