@@ -1,0 +1,120 @@
+"""Writes the reference pages from the code: ``python -m detector.cli.reference docs/reference``."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from connectors import settings as inputs
+from detector import settings
+from detector.__main__ import COMMANDS, main
+from detector.alerting.sinks import settings as sinks
+from normalizers.context.columns import TABLES
+from normalizers.described import KINDS
+from normalizers.registry import NORMALIZERS
+
+_STRUCTS: tuple[type[msgspec.Struct], ...] = (
+    settings.Settings,
+    settings.SourceSettings,
+    settings.ContextSettings,
+    settings.HttpSettings,
+    settings.RetentionSettings,
+    inputs.HttpPush,
+    inputs.SyslogTcp,
+    inputs.SyslogUdp,
+    inputs.FileTail,
+    inputs.Folder,
+    inputs.Sender,
+    inputs.Tls,
+    sinks.NdjsonSink,
+    sinks.WebhookSink,
+)
+_ATTRIBUTE = re.compile(r"^ {4}(?P<name>\w+): (?P<text>.+(?:\n {8,}.+)*)", re.MULTILINE)
+_HEAD = "<!-- Made from the code by `python -m detector.cli.reference docs/reference`; edit the docstrings instead. -->"
+
+
+def pages() -> dict[str, str]:
+    """Return the reference pages by file name."""
+    return {
+        "settings.md": _page("Settings of isthmus.yml", _settings()),
+        "cli.md": _page("The isthmus command", _commands()),
+        "fields.md": _page("Datasets, actions and context tables", _fields()),
+    }
+
+
+def _page(title: str, lines: Iterator[str]) -> str:
+    return "\n".join([f"# {title}", "", _HEAD, "", *lines]).rstrip() + "\n"
+
+
+def _settings() -> Iterator[str]:
+    for struct in _STRUCTS:
+        tag = struct.__struct_config__.tag
+        document = inspect.cleandoc(struct.__doc__ or "")
+        yield f"## {struct.__name__}{f' (`type: {tag}`)' if tag else ''}"
+        yield ""
+        yield document.split("\n\n")[0].split("\nAttributes:")[0]
+        yield ""
+        yield "| setting | default | meaning |"
+        yield "|---|---|---|"
+        texts = {found["name"]: " ".join(found["text"].split()) for found in _ATTRIBUTE.finditer(document)}
+        for field in msgspec.structs.fields(struct):
+            yield f"| `{field.name}` | {_default(field)} | {texts.get(field.name, '')} |"
+        yield ""
+
+
+def _default(field: Any) -> str:  # noqa: ANN401  msgspec's FieldInfo
+    value = field.default
+    if field.default_factory is not msgspec.NODEFAULT:
+        value = field.default_factory()
+    if value is msgspec.NODEFAULT:
+        return "required"
+    if isinstance(value, msgspec.Struct):
+        return "see below"
+    if isinstance(value, settings.Duration):
+        return f"`{int(value) / 1e9:g}s`"
+    return f"`{value}`" if value not in (None, "", [], {}) else "none"
+
+
+def _commands() -> Iterator[str]:
+    yield inspect.cleandoc(main.help or "")
+    yield ""
+    for name in sorted(COMMANDS):
+        command = main.get_command(click.Context(main), name)
+        if command is not None:
+            yield from _command(f"isthmus {name}", command)
+
+
+def _command(path: str, command: click.Command) -> Iterator[str]:
+    context = click.Context(command, info_name=path, max_content_width=100, terminal_width=100)
+    yield from (f"## {path}", "", "```", command.get_help(context), "```", "")
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            below = command.get_command(context, name)
+            if below is not None:
+                yield from _command(f"{path} {name}", below)
+
+
+def _fields() -> Iterator[str]:
+    yield from ("## Datasets", "", "| dataset | what it reads |", "|---|---|")
+    for dataset, path in sorted(NORMALIZERS.items()):
+        summary = (import_module(path.partition(":")[0]).__doc__ or "").strip().split("\n")[0]
+        yield f"| `{dataset}` | {summary.rstrip(':')} |"
+    yield from ("", "## Actions (`event.action`)", "", "| action | category | type | outcome |", "|---|---|---|---|")
+    for action, kind in sorted(KINDS.items()):
+        yield f"| `{action}` | {kind.category} | {kind.type} | {kind.outcome or ''} |"
+    yield from ("", "## Context tables", "", "| table | columns |", "|---|---|")
+    for name, table in TABLES.items():
+        yield f"| `{name}` | {', '.join(f'`{column}`' for column in table.columns)} |"
+
+
+if __name__ == "__main__":
+    for file, text in pages().items():
+        (Path(sys.argv[1]) / file).write_text(text, encoding="utf-8")
