@@ -9,7 +9,7 @@ import pytest
 from sigma.collection import SigmaCollection
 
 from detector.__main__ import COMMANDS
-from detector.cli.reference import pages
+from detector.reference import pages
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "rules").rglob("*.md")])
@@ -18,7 +18,7 @@ PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "ru
 @pytest.mark.parametrize("name", sorted(pages()))
 def test_reference_is_made_from_the_code(name: str) -> None:
     written = (ROOT / "docs" / "reference" / name).read_text(encoding="utf-8")
-    assert written == pages()[name], "run: python -m detector.cli.reference docs/reference"
+    assert written == pages()[name], "run: python -m detector.reference docs/reference"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])

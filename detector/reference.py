@@ -1,4 +1,4 @@
-"""Writes the reference pages from the code: ``python -m detector.cli.reference docs/reference``."""
+"""Writes the reference pages from the code: ``python -m detector.reference docs/reference``."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from connectors import settings as inputs
 from detector import settings
 from detector.__main__ import COMMANDS, main
 from detector.alerting.sinks import settings as sinks
+from detector.duration import Duration
 from normalizers.context.columns import TABLES
 from normalizers.described import KINDS
 from normalizers.registry import NORMALIZERS
@@ -38,7 +39,7 @@ _STRUCTS: tuple[type[msgspec.Struct], ...] = (
     sinks.WebhookSink,
 )
 _ATTRIBUTE = re.compile(r"^ {4}(?P<name>\w+): (?P<text>.+(?:\n {8,}.+)*)", re.MULTILINE)
-_HEAD = "<!-- Made from the code by `python -m detector.cli.reference docs/reference`; edit the docstrings instead. -->"
+_HEAD = "<!-- Made from the code by `python -m detector.reference docs/reference`; edit the docstrings instead. -->"
 
 
 def pages() -> dict[str, str]:
@@ -78,7 +79,7 @@ def _default(field: Any) -> str:  # noqa: ANN401  msgspec's FieldInfo
         return "required"
     if isinstance(value, msgspec.Struct):
         return "see below"
-    if isinstance(value, settings.Duration):
+    if isinstance(value, Duration):
         return f"`{int(value) / 1e9:g}s`"
     return f"`{value}`" if value not in (None, "", [], {}) else "none"
 
