@@ -80,7 +80,7 @@ def _parse(content: dict[str, Any], pipeline: ProcessingPipeline | None) -> tupl
         plain["logsource"] = {"category": "any"}  # pySigma insists on one
     plain.setdefault("title", "untitled")
     try:
-        rule = SigmaRule.from_dict(copy.deepcopy(plain))
+        rule = SigmaRule.from_dict(_with_known_modifiers(copy.deepcopy(plain)))
         if pipeline is not None:
             pipeline.apply(rule)
         parsed = [convert(each.parsed) for each in rule.detection.parsed_condition]
@@ -97,6 +97,16 @@ def _parse(content: dict[str, Any], pipeline: ProcessingPipeline | None) -> tupl
         parsed[0] if len(parsed) == 1 else Or(tuple(parsed)),
         LogSource(category=source.category, product=source.product, service=source.service),
     )
+
+
+def _with_known_modifiers(value: Any) -> Any:  # noqa: ANN401  a document's content
+    """Write `utf16le` as `wide`: the specification has both names for it, pySigma only one."""
+    if isinstance(value, dict):
+        return {
+            str(key).replace("|utf16le", "|wide") if isinstance(key, str) else key: _with_known_modifiers(each)
+            for key, each in value.items()
+        }
+    return [_with_known_modifiers(each) for each in value] if isinstance(value, list) else value
 
 
 def _misspelt(detection: dict[str, Any]) -> str:

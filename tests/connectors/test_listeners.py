@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import gzip
 import socket
+import ssl
 from pathlib import Path
 
 import aiohttp
 import pytest
 
 from connectors.http_push import HttpPushListener
-from connectors.settings import HttpPush, Sender, SyslogTcp, SyslogUdp
+from connectors.settings import HttpPush, Sender, SyslogTcp, SyslogUdp, Tls
 from connectors.syslog_tcp import SyslogTcpListener
 from connectors.syslog_udp import SyslogUdpListener
 from tests.connectors.collecting import Collected
@@ -35,6 +36,54 @@ async def test_newline_and_octet_counted_frames_may_alternate() -> None:
     taken = await _tcp(b"<34>first\n10 <34>second\n<34>third\n", 3)
     assert [document.value for document in taken.documents] == [b"<34>first", b"<34>second", b"<34>third"]
     assert taken.documents[0].source == "syslog/127.0.0.1"
+
+
+PEM = Path(__file__).parents[1] / "data" / "connectors" / "localhost.pem"
+TLS = Tls(certificate=PEM, key=PEM.with_suffix(".key"))
+
+
+async def test_syslog_over_tls_needs_tls() -> None:
+    taken = Collected()
+    listener = SyslogTcpListener(SyslogTcp(port=0, tls=TLS), taken)
+    await listener.start()
+    trust = ssl.create_default_context(cafile=PEM)
+    _, writer = await asyncio.open_connection("127.0.0.1", listener.port, ssl=trust, server_hostname="localhost")
+    writer.write(b"<34>secret\n")
+    await writer.drain()
+    await taken.until(1)
+    writer.close()
+    _, plain = await asyncio.open_connection("127.0.0.1", listener.port)
+    plain.write(b"<34>open\n")
+    await asyncio.sleep(0.1)
+    plain.close()
+    await listener.stop()
+    assert [document.value for document in taken.documents] == [b"<34>secret"]
+
+
+async def test_http_over_tls() -> None:
+    taken = Collected()
+    listener = HttpPushListener(HttpPush(port=0, tls=TLS), taken)
+    await listener.start()
+    trust = ssl.create_default_context(cafile=PEM)
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=trust)) as session:
+        url = f"https://localhost:{listener.port}/v1/records"
+        async with session.post(url.replace("localhost", "127.0.0.1"), data=b'{"a":1}') as reply:
+            assert reply.status == 202
+    await listener.stop()
+
+
+async def test_connections_are_bounded() -> None:
+    taken = Collected()
+    listener = SyslogTcpListener(SyslogTcp(port=0, max_connections=2), taken)
+    await listener.start()
+    writers = [(await asyncio.open_connection("127.0.0.1", listener.port)) for _ in range(3)]
+    refused = await asyncio.wait_for(writers[2][0].read(), 5)
+    assert refused == b""
+    writers[0][1].write(b"<34>still heard\n")
+    assert await taken.until(1) == [b"<34>still heard"]
+    for _, writer in writers:
+        writer.close()
+    await listener.stop()
 
 
 async def test_a_large_message_comes_whole() -> None:
