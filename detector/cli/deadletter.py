@@ -10,15 +10,12 @@ import msgspec
 
 from connectors.record import Document
 from detector.alerting.times import utc
+from detector.cli.options import config_option
 from detector.errors import SettingsError
 from detector.runtime.clock import SystemClock
 from detector.runtime.embedded.rawlog import RawLog
 from detector.runtime.embedded.store import EngineStore
 from detector.settings import Settings, load_settings
-
-_CONFIG = click.option(
-    "-c", "--config", type=click.Path(path_type=Path), default=Path("isthmus.yml"), show_default=True, help="Settings."
-)
 
 
 @click.group(short_help="Look at what could not be processed.")
@@ -27,7 +24,7 @@ def deadletter() -> None:
 
 
 @deadletter.command(name="list")
-@_CONFIG
+@config_option
 @click.option("--stage", help="Only of this stage, such as normalize or correlate.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 10_000))
 def list_letters(config: Path, stage: str | None, limit: int) -> None:
@@ -44,7 +41,7 @@ def list_letters(config: Path, stage: str | None, limit: int) -> None:
 
 
 @deadletter.command()
-@_CONFIG
+@config_option
 @click.argument("number", type=int)
 def show(config: Path, number: int) -> None:
     """Show one dead letter whole; NUMBER as `list` prints it."""
@@ -59,7 +56,7 @@ def show(config: Path, number: int) -> None:
 
 
 @deadletter.command()
-@_CONFIG
+@config_option
 @click.argument("numbers", nargs=-1, required=True, type=int)
 @click.option("--dataset", help="Take it as this dataset instead.")
 def retry(config: Path, numbers: tuple[int, ...], dataset: str | None) -> None:

@@ -16,6 +16,7 @@ from connectors.file_replay import replay_file
 from connectors.recognition import recognise
 from connectors.record import Document, RawRecord, record_id
 from detector.alerting.one_line import one_line
+from detector.cli.options import config_option
 from detector.errors import DetectorError, SettingsError
 from detector.runtime.clock import SystemClock
 from detector.runtime.embedded.rawlog import RawLog
@@ -30,14 +31,7 @@ _READ = 5_000
 
 
 @click.command(name="replay", short_help="Run recorded records through the pipeline.")
-@click.option(
-    "-c",
-    "--config",
-    type=click.Path(path_type=Path),
-    default=Path("isthmus.yml"),
-    show_default=True,
-    help="Settings file.",
-)
+@config_option
 @click.option(
     "--data",
     type=click.Path(path_type=Path, file_okay=False),

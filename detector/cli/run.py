@@ -12,6 +12,7 @@ import click
 from connectors.errors import ConnectorError
 from detector.alert import Alert
 from detector.alerting.one_line import one_line
+from detector.cli.options import config_option
 from detector.errors import DetectorError, SettingsError
 from detector.runtime.clock import SystemClock
 from detector.runtime.embedded.engine import EmbeddedEngine
@@ -19,14 +20,7 @@ from detector.settings import Settings, load_settings
 
 
 @click.command(short_help="Run the engine.")
-@click.option(
-    "-c",
-    "--config",
-    type=click.Path(path_type=Path),
-    default=Path("isthmus.yml"),
-    show_default=True,
-    help="Settings file; write one with `isthmus init`.",
-)
+@config_option
 @click.option("--quiet", is_flag=True, help="Do not print alerts.")
 def run(config: Path, *, quiet: bool) -> None:
     """Take records through the listeners of the settings until SIGINT or SIGTERM.

@@ -67,7 +67,7 @@ class Level:
         self._waiting: set[tuple[str, GroupKey, str, str]] = set()
         self.effects = Effects()
 
-    def add(self, candidate: Candidate) -> None:
+    def add(self, candidate: Candidate, *, is_stored: bool = False) -> None:
         """Let a candidate wait for its turn; a repeat is dropped."""
         plan = self._plans.get(candidate.correlation_id)
         if plan is None:
@@ -78,7 +78,8 @@ class Level:
         self._waiting.add(key)
         due_ns = self._order(candidate, plan) + plan.lateness_ns
         self._buffer(plan).add_candidate(due_ns, candidate.event_id, candidate.rule_name, candidate)
-        self._mark(candidate, candidate)
+        if not is_stored:
+            self._mark(candidate, candidate)
 
     def advance(self, strict_ns: int, eager_ns: int) -> None:
         """Apply everything whose turn has come."""
@@ -113,18 +114,17 @@ class Level:
         """
         if state[:1] != _VERSION:
             raise StateError(f"correlation state {key!r} is of unknown version {state[:1]!r}")
-        kind = key.split(b"\x1f", 1)[0]
+        kind, place, event_id, rule_id = key.decode().split("\x1f")
         try:
-            if kind == b"c":
-                self._restore_candidate(_candidates.decode(state[1:]), passed_ns)
-            elif kind == b"g":
-                correlation_id, group, kept = _groups.decode(state[1:])
-                if correlation_id in self._plans:
-                    self._group(correlation_id, group).state = kept
+            if kind == "c":
+                known = self._restore_candidate(_candidates.decode(state[1:]), passed_ns)
+            elif kind == "g":
+                known = self._restore_group(*_groups.decode(state[1:]))
             else:
-                correlation_id, group, decision = _decisions.decode(state[1:])
-                if correlation_id in self._plans:
-                    self._group(correlation_id, group).decisions[decision.trigger_id] = decision
+                known = self._restore_decision(*_decisions.decode(state[1:]))
+            if not known:
+                # Its correlation left the rules: nobody will ever ask for this entry again.
+                self._dirty[kind, place, event_id, rule_id] = None
         except msgspec.DecodeError as error:
             raise StateError(f"correlation state {key!r} cannot be read: {error}") from error
 
@@ -136,16 +136,28 @@ class Level:
             for timer in group.wanted_timers():
                 self._set(self._plans[correlation_id], key, timer)
 
-    def _restore_candidate(self, candidate: Candidate, passed_ns: tuple[int, int]) -> None:
+    def _restore_group(self, correlation_id: str, key: GroupKey, kept: GroupState) -> bool:
+        if correlation_id not in self._plans:
+            return False
+        self._group(correlation_id, key).state = kept
+        return True
+
+    def _restore_decision(self, correlation_id: str, key: GroupKey, decision: Decision) -> bool:
+        if correlation_id not in self._plans:
+            return False
+        self._group(correlation_id, key).decisions[decision.trigger_id] = decision
+        return True
+
+    def _restore_candidate(self, candidate: Candidate, passed_ns: tuple[int, int]) -> bool:
         plan = self._plans.get(candidate.correlation_id)
         if plan is None:
-            return
+            return False
         due_ns = self._order(candidate, plan) + plan.lateness_ns
         if due_ns < passed_ns[0 if plan.needs_silence else 1]:
             self._group(candidate.correlation_id, candidate.group).take_back(candidate)
         else:
-            self.add(candidate)
-            self._dirty.clear()  # it is stored already
+            self.add(candidate, is_stored=True)
+        return True
 
     def _apply(self, candidate: Candidate, due_ns: int) -> None:
         plan = self._plans[candidate.correlation_id]

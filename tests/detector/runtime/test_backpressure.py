@@ -59,10 +59,8 @@ async def test_a_slow_sink_stops_the_reading_and_loses_nothing(tmp_path: Path, m
     listener = next(each for each in running.connectors if isinstance(each, HttpPushListener))
     async with ClientSession() as session:
         for number in range(60):
-            body = (
-                '{"time":"2026-10-20T00:00:00Z","type":{"id":"1","name":"Forced door"},"source":{"name":"d%d"}}'
-                % number
-            )
+            kind = '"type":{"id":"1","name":"Forced door"}'
+            body = f'{{"time":"2026-10-20T00:00:00Z",{kind},"source":{{"name":"d{number}"}}}}'
             url = f"http://127.0.0.1:{listener.port}/v1/records"
             headers = {"X-Isthmus-Source": "s", "X-Isthmus-Dataset": "gallagher.event"}
             async with session.post(url, data=body.encode(), headers=headers) as reply:
