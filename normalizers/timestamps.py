@@ -215,13 +215,18 @@ def parse_filetime(value: int | str) -> int:
 def format_utc(time_ns: int) -> str:
     """Write UTC nanoseconds as ISO 8601 with as many digits as needed (none, 3, 6 or 9)."""
     seconds, rest = divmod(time_ns, NS)
-    text = (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S")
+    text = _second_text(seconds)
     if rest == 0:
         return text + "Z"
     digits = f"{rest:09d}"
     while digits.endswith("000"):
         digits = digits[:-3]
     return f"{text}.{digits}Z"
+
+
+@lru_cache(maxsize=4_096)
+def _second_text(seconds: int) -> str:
+    return (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _to_ns(text: str, fields: tuple[int, ...], fraction: str | None, zone: tzinfo) -> int:

@@ -9,7 +9,7 @@ import msgspec
 
 from detector.alert import AlertDraft
 from detector.alerting.attack import VERSION, technique_ids, threat_fields
-from detector.alerting.evidence import evidence_of, timeline_of, video_of
+from detector.alerting.evidence import each_once, evidence_of, timeline_of, video_of
 from detector.alerting.parties import nested, parties_of, related_of, texts_at
 from detector.alerting.sentence import sentence_of
 from detector.alerting.times import local, utc
@@ -94,7 +94,7 @@ class AlertWriter:
             "related": related_of(draft.steps, draft.fields),
             "tags": _tags(meta, parties),
             "convergence": {
-                "alert": _alert(draft, meta, revision, group_id),
+                "alert": _alert(draft, meta, revision, group_id, parties),
                 "time": {
                     "first": local(draft.opened_ns, zone),
                     "last": local(draft.last_ns, zone),
@@ -102,7 +102,7 @@ class AlertWriter:
                 },
                 "parties": parties,
                 "evidence": evidence_of(draft.steps, self.meta),
-                "evidence_ids": [step.event_id for step in draft.steps],
+                "evidence_ids": [step.event_id for step in each_once(draft.steps)],
                 "timeline": timeline_of(draft.steps),
                 "context": _context(draft),
                 "response": _response(meta, draft),
@@ -153,8 +153,12 @@ def _rule(meta: RuleMeta) -> dict[str, Any]:
     }
 
 
-def _alert(draft: AlertDraft, meta: RuleMeta, revision: int, group_id: str) -> dict[str, Any]:
+def _alert(
+    draft: AlertDraft, meta: RuleMeta, revision: int, group_id: str, parties: Mapping[str, list[str]]
+) -> dict[str, Any]:
     keys = [key for key in draft.group if key is not None]
+    # A rule on one event has no group: whom and what it is about tells its repeats.
+    keys = keys or [each for kind in ("persons", "assets") for each in parties.get(kind, [])[:1]]
     return {
         "status": draft.status,
         "level": meta.level,

@@ -19,11 +19,14 @@ _DAY_NS = 86_400 * 10**9
 def evidence_of(steps: Sequence[Step], meta: Callable[[str], RuleMeta]) -> list[dict[str, Any]]:
     """Return the steps with corrected time, uncertainty and the device's own time."""
     evidence = list[dict[str, Any]]()
-    for number, step in enumerate(steps, start=1):
+    rules = dict[str, list[str]]()
+    for step in steps:
+        rules.setdefault(step.event_id, []).append(meta(step.rule_name).name)
+    for number, step in enumerate(each_once(steps), start=1):
         zone = _zone_of(step)
         entry: dict[str, Any] = {
             "step": number,
-            "rule": meta(step.rule_name).name,
+            "rule": ", ".join(dict.fromkeys(rules[step.event_id])),
             "event_id": step.event_id,
             "source": step.source,
             "time": utc(step.time_ns),
@@ -38,10 +41,18 @@ def evidence_of(steps: Sequence[Step], meta: Callable[[str], RuleMeta]) -> list[
     return evidence
 
 
+def each_once(steps: Sequence[Step]) -> list[Step]:
+    """Return one step an event: an event that plays two parts is still one thing that happened."""
+    found = dict[str, Step]()
+    for step in steps:
+        found.setdefault(step.event_id, step)
+    return list(found.values())
+
+
 def timeline_of(steps: Sequence[Step]) -> str:
     """Return one line a step: site-local time with its offset, UTC, what happened."""
     lines = list[str]()
-    for step in steps:
+    for step in each_once(steps):
         moment = local(step.time_ns, _zone_of(step))
         lines.append(
             f"{moment[:10]} {moment[11:19]} {moment[19:] or '+00:00'} ({utc(step.time_ns)[11:19]}Z)  {step.summary}"

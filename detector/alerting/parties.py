@@ -16,7 +16,7 @@ _KINDS: dict[str, tuple[str, ...]] = {
     "hosts": ("host.name",),
     "doors": ("physical.portal.name", "physical.portal.id"),
     "cameras": ("convergence.camera.id", "physical.camera.id"),
-    "controllers": ("ot.controller.id",),
+    "controllers": ("ot.controller.name", "ot.controller.id"),
     "sessions": ("convergence.session.id",),
     "sites": ("convergence.location.site", "convergence.location_source.site"),
     "zones": ("convergence.zone.source", "convergence.zone.destination", "convergence.zone.host"),
@@ -48,7 +48,7 @@ def related_of(steps: Iterable[Step], fields: Mapping[str, Value]) -> dict[str, 
     paths = {
         "user": ("user.name", "user.target.name"),
         "ip": ("source.ip", "destination.ip", "host.ip"),
-        "hosts": ("host.name", "convergence.session.target", "ot.controller.id"),
+        "hosts": ("host.name", "convergence.session.target", "ot.controller.name", "ot.controller.id"),
     }
     found = {kind: dict[str, None]() for kind in paths}
     for source in (*(step.fields for step in steps), fields):

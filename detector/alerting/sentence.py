@@ -11,7 +11,13 @@ from normalizers.event import Value
 MAX_CHARS = 400
 _PLACEHOLDER = re.compile(r"\{(?P<choices>[^{}]{1,500})\}")
 _WHO = ("user.full_name", "user.name", "convergence.person.id", "physical.credential.id")
-_WHERE = ("physical.portal.name", "physical.camera.name", "ot.controller.id", "host.name", "convergence.session.target")
+_WHERE = (
+    "physical.portal.name",
+    "physical.camera.name",
+    "ot.controller.name",
+    "host.name",
+    "convergence.session.target",
+)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 
 

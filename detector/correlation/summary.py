@@ -15,6 +15,7 @@ _WHERE = (
     "physical.portal.id",
     "physical.camera.name",
     "physical.camera.id",
+    "ot.controller.name",
     "ot.controller.id",
     "convergence.session.target",
     "host.name",

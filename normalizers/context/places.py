@@ -37,14 +37,16 @@ def add_places(event: EcsEvent, profile: SourceProfile, view: View) -> dict[str,
     found = {role: asset for role, asset in names.items() if asset is not None}
     for role, suffix in (("principal", ""), ("source", "_source"), ("destination", "_destination")):
         asset = found.get(role)
-        if asset is not None:
-            _add_asset(fields, f"convergence.asset{suffix}.", asset)
         site = profile.site if role == "principal" else None
-        _add_location(fields, f"convergence.location{suffix}.", view, asset, site)
+        if asset is not None or site is not None:
+            fields.update(_place_fields(suffix, view, asset, site))
     principal = found.get("principal")
     if principal is not None:
         _add_coverage(fields, view, principal)
+        if "ot.controller.id" in fields:
+            fields.setdefault("ot.controller.name", principal.asset_id)
     _add_egress(fields, view)
+    _add_exits(fields, view)
     return found
 
 
@@ -59,26 +61,35 @@ def _first_known(fields: dict[str, Value], paths: tuple[str, ...], view: View) -
     return None
 
 
-def _add_asset(fields: dict[str, Value], prefix: str, asset: Asset) -> None:
-    fields[prefix + "id"] = asset.asset_id
-    for leaf, value in (
-        ("name", asset.name),
-        ("role", asset.role),
-        ("status", asset.lifecycle),
-        ("criticality", asset.criticality),
-        ("safety_related", asset.safety_related),
-        ("owner", asset.owner),
-        ("owner_phone", asset.owner_phone),
-        ("zone", asset.zone),
-        ("shared", asset.shared),
-    ):
-        if value is not None:
-            fields[prefix + leaf] = value
-    if asset.covers:
-        fields[prefix + "covers"] = list(asset.covers)
+def _place_fields(suffix: str, view: View, asset: Asset | None, site: str | None) -> dict[str, Value]:
+    """Return the fields of an asset and its place; the same for every event about it."""
+
+    def compute() -> dict[str, Value]:
+        fields = {} if asset is None else _asset_fields(f"convergence.asset{suffix}.", asset)
+        return fields | _location_fields(f"convergence.location{suffix}.", view, asset, site)
+
+    return view.remembered_place(f"{suffix}|{'' if asset is None else asset.asset_id}|{site}", compute)
 
 
-def _add_location(fields: dict[str, Value], prefix: str, view: View, asset: Asset | None, site: str | None) -> None:
+def _asset_fields(prefix: str, asset: Asset) -> dict[str, Value]:
+    values: dict[str, Value] = {
+        "id": asset.asset_id,
+        "name": asset.name,
+        "role": asset.role,
+        "status": asset.lifecycle,
+        "criticality": asset.criticality,
+        "safety_related": asset.safety_related,
+        "owner": asset.owner,
+        "owner_phone": asset.owner_phone,
+        "zone": asset.zone,
+        "shared": asset.shared,
+        "covers": list(asset.covers) if asset.covers else None,
+    }
+    return {prefix + leaf: value for leaf, value in values.items() if value is not None}
+
+
+def _location_fields(prefix: str, view: View, asset: Asset | None, site: str | None) -> dict[str, Value]:
+    fields: dict[str, Value] = {}
     chain = view.ancestors(asset.location_id or asset.asset_id) if asset is not None else []
     if chain:
         fields[prefix + "id"] = chain[0].location_id
@@ -91,18 +102,25 @@ def _add_location(fields: dict[str, Value], prefix: str, view: View, asset: Asse
     elif asset is not None and asset.site:
         site = asset.site
     if site is None:
-        return
-    fields.setdefault(prefix + "site", site)
+        return fields
+    fields[prefix + "site"] = site
     home = view.location(site)
     if home is not None and home.name:
         fields[prefix + "site_name"] = home.name
     zone = next((each.timezone for each in (*chain, home) if each is not None and each.timezone), None)
     if zone is not None:
         fields[prefix + "timezone"] = zone
-    if prefix == "convergence.location." and "physical.portal.id" in fields:
-        portals = view.portals_of(site)
-        if portals:
-            fields[prefix + "egress"] = "full" if all(each.exit_reader for each in portals) else "partial"
+    return fields
+
+
+def _add_exits(fields: dict[str, Value], view: View) -> None:
+    """Tell whether every door of the site sees people leave: only then does a badge tell who is inside."""
+    site = fields.get("convergence.location.site")
+    if "physical.portal.id" not in fields or not isinstance(site, str):
+        return
+    portals = view.portals_of(site)
+    if portals:
+        fields["convergence.location.egress"] = "full" if all(each.exit_reader for each in portals) else "partial"
 
 
 def _add_coverage(fields: dict[str, Value], view: View, principal: Asset) -> None:

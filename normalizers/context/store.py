@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
-from ipaddress import ip_address, ip_network
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any, TypeVar
 
 import msgspec
@@ -106,6 +107,10 @@ class View:
         found: T = memo[key]
         return found
 
+    def remembered_place(self, name: str, compute: Callable[[], T]) -> T:
+        """Return what was computed of assets and locations."""
+        return self.remembered(("place", name), (self._store.assets, self._store.locations), compute)
+
     def conduits(self) -> list[Conduit]:
         """Return all conduits."""
         return self.remembered(("conduits", ""), (self._store.conduits,), self._conduits)
@@ -194,12 +199,12 @@ class ContextStore:
         Raises:
             msgspec.ValidationError: A row is not one of the table.
         """
-        self.memo.clear()
         if rows.current_to_ns is not None:
             self._markers[rows.table].append((rows.known_at_ns, rows.current_to_ns))
         table = TABLES.get(rows.table)
         if table is None or (not rows.rows and not rows.replace):
             return
+        self.memo.clear()
         parsed = [msgspec.convert(row, table.row) for row in rows.rows]
         history = self.others.get(rows.table) or getattr(self, rows.table)
         history.add(parsed, rows.known_at_ns, replace=rows.replace)
@@ -221,9 +226,8 @@ class ContextStore:
 
     def ids_at(self, networks: Networks, address: str) -> list[str]:
         """Return the ids at an address, longest prefix first."""
-        try:
-            parsed = ip_address(address)
-        except ValueError:
+        parsed = _parsed(address)
+        if parsed is None:
             return []
         number, bits, base = int(parsed), parsed.max_prefixlen, 0 if parsed.version == 4 else 1000
         found = list[str]()
@@ -246,6 +250,14 @@ class ContextStore:
                 _index_networks(self.egress_networks, row.egress_ips, row.location_id)
             case _:
                 pass
+
+
+@lru_cache(maxsize=65_536)
+def _parsed(address: str) -> IPv4Address | IPv6Address | None:
+    try:
+        return ip_address(address)
+    except ValueError:
+        return None
 
 
 def _index_networks(networks: Networks, cidrs: tuple[str, ...] | None, name: str) -> None:

@@ -225,3 +225,17 @@ def test_nothing_is_applied_before_every_partition_has_reported() -> None:
     candidates = [each for n in range(3) for each in bench.candidates(_event(str(n), "a", n))]
     assert not correlator.process([*candidates, PartitionClock(0, 10**15, 0)])
     assert collected(correlator.process([PartitionClock(1, 10**15, 0)]))
+
+
+def test_state_of_a_rule_that_left_is_deleted() -> None:
+    old, new = _bench(COUNT), Bench(AB)
+    before = old.correlator()
+    before.process([*old.candidates(_event("1", "a", 0)), PartitionClock(0, 12 * SECOND, 0)])
+    stored = {key: value for key, value in before.dirty() if value is not None}
+    after = new.correlator()
+    for key, value in stored.items():
+        after.restore(key, value)
+    after.restored()
+    gone = [key for key, value in after.dirty() if value is None]
+    assert gone
+    assert all(key.startswith(b"1\x1f") for key in gone)
