@@ -52,7 +52,7 @@ class AlertWriter:
         engine: Name of this engine, for `observer.name`.
     """
 
-    def __init__(self, ruleset: RuleSet, *, version: str = "0.1.0", engine: str = "isthmus") -> None:
+    def __init__(self, ruleset: RuleSet, *, version: str = "", engine: str = "isthmus") -> None:
         self._metas = {
             **{rule.meta.id: rule.meta for rule in ruleset.rules.values()},
             **{rule.meta.id: rule.meta for rule in ruleset.correlations.values()},

@@ -4,10 +4,10 @@
 milliseconds`` (TunnelRequestService); ``Recording of session will be saved to "…/20261020-011205-v-kuhn-JH-OT-01".``
 (guacd).
 
-The web application's lines carry no session id and guacd's name neither user nor connection. Both are joined by user
-and connection, which a recording is named after when the connection's recording name is
-``${GUAC_DATE}-${GUAC_TIME}-${GUAC_USERNAME}-<connection>``; the session id is ``<source site>/<user>@<connection>``.
-Two sessions of one user on one connection at once cannot be told apart.
+The web application's lines carry no session id and guacd's name neither user nor connection. Both are joined when the
+connection's recording name is ``${GUAC_DATE}-${GUAC_TIME}-${GUAC_USERNAME}-<connection>``: the session id is
+``<site>/<user>-<connection>``, which both lines hold without anyone having to know where the user's name ends. Two
+sessions of one user on one connection at once cannot be told apart.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def _fields(line: str) -> dict[str, Value] | None:
 def _session(action: str, user: str, connection: str) -> dict[str, Value]:
     fields = described(action, dataset=DATASET, module="guacamole", domain="it")
     fields["user.name"] = user
-    fields["convergence.session.id"] = f"{user}@{connection}"
+    fields["convergence.session.id"] = f"{user}-{connection}"
     fields["convergence.session.target"] = connection
     return fields
 
@@ -83,21 +83,8 @@ def _recording(path: str) -> dict[str, Value]:
     name = path.rpartition("/")[2]
     found = _RECORDING_NAME.fullmatch(name)
     if found is not None:
-        # A user's name may hold hyphens as a connection's may; every split is tried by whoever knows the users, and
-        # the connection names hosts, which begin in upper case here: the first hyphen before one splits.
-        user, connection = _split(found["rest"])
-        fields["user.name"] = user
-        fields["convergence.session.id"] = f"{user}@{connection}"
-        fields["convergence.session.target"] = connection
+        fields["convergence.session.id"] = found["rest"]
     return fields
-
-
-def _split(rest: str) -> tuple[str, str]:
-    for index, letter in enumerate(rest[:-1]):
-        if letter == "-" and rest[index + 1].isupper():
-            return rest[:index], rest[index + 1 :]
-    user, _, connection = rest.partition("-")
-    return user, connection
 
 
 def _logon(action: str, user: str, address: str) -> dict[str, Value]:

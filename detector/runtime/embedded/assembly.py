@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
+from importlib.metadata import version
 from pathlib import Path
 
 import msgspec
@@ -107,7 +108,7 @@ def build_stages(settings: Settings, ruleset: RuleSet, context: ContextStore, *,
     correlate = Correlator(
         ruleset, raw_partitions, reach.correlation_settings(), settler, max_wait_ns=int(settings.max_wait)
     )
-    return Stages(sense, [correlate], GroupTask(AlertWriter(ruleset)))
+    return Stages(sense, [correlate], GroupTask(AlertWriter(ruleset, version=version("isthmus"))))
 
 
 def _profile_lookup(profiles: dict[str, SourceProfile]) -> Callable[[str], SourceProfile]:
