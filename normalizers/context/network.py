@@ -38,22 +38,32 @@ def _add_verdict(fields: dict[str, Value], source: End, destination: End, view: 
     if source[0] is None or destination[0] is None:
         fields["convergence.conduit.verdict"] = "unknown"
         return
-    best: tuple[int, int, str, Conduit] | None = None
-    for conduit in view.conduits():
-        ends = (_specificity(conduit.source, source), _specificity(conduit.destination, destination))
-        if None in ends or not _carries(conduit, fields):
-            continue
-        narrow = sum(bool(each) for each in (conduit.ports, conduit.protocols, conduit.function_classes))
-        rank = (sum(end or 0 for end in ends), narrow, conduit.conduit_id, conduit)
-        if best is None or rank[:3] > best[:3]:
-            best = rank
+    best = next((conduit for conduit in _between(source, destination, view) if _carries(conduit, fields)), None)
     if best is None:
         fields["convergence.conduit.verdict"] = "unlisted"
         return
-    fields["convergence.conduit.id"] = best[3].conduit_id
-    fields["convergence.conduit.verdict"] = best[3].verdict or "unknown"
-    if best[3].exception_id:
-        fields["convergence.conduit.exception_id"] = best[3].exception_id
+    fields["convergence.conduit.id"] = best.conduit_id
+    fields["convergence.conduit.verdict"] = best.verdict or "unknown"
+    if best.exception_id:
+        fields["convergence.conduit.exception_id"] = best.exception_id
+
+
+def _between(source: End, destination: End, view: View) -> list[Conduit]:
+    """Return the conduits whose ends name both ends of a flow, the narrowest first."""
+
+    def compute() -> list[Conduit]:
+        ranked = list[tuple[int, int, str, Conduit]]()
+        for conduit in view.conduits():
+            ends = (_specificity(conduit.source, source), _specificity(conduit.destination, destination))
+            if ends[0] is not None and ends[1] is not None:
+                narrow = sum(bool(each) for each in (conduit.ports, conduit.protocols, conduit.function_classes))
+                ranked.append((ends[0] + ends[1], narrow, conduit.conduit_id, conduit))
+        return [conduit for _, _, _, conduit in sorted(ranked, key=lambda each: each[:3], reverse=True)]
+
+    names = (
+        part for zone, asset in (source, destination) for part in (zone and zone.zone_id, asset and asset.asset_id)
+    )
+    return view.remembered_flow("|".join(str(name) for name in names), compute)
 
 
 def _specificity(pattern: str | None, end: End) -> int | None:

@@ -28,6 +28,9 @@ from normalizers.context.schema import (
 )
 
 T = TypeVar("T")
+MAX_MEMO = 100_000
+"""Entries of what lookups computed; a landscape has fewer pairs of assets that talk."""
+
 MAX_DEPTH = 16
 """Levels of places inside places."""
 
@@ -103,6 +106,8 @@ class View:
             return compute()
         memo: dict[tuple[str, str], Any] = self._store.memo
         if key not in memo:
+            if len(memo) >= MAX_MEMO:
+                memo.clear()
             memo[key] = compute()
         found: T = memo[key]
         return found
@@ -110,6 +115,11 @@ class View:
     def remembered_place(self, name: str, compute: Callable[[], T]) -> T:
         """Return what was computed of assets and locations."""
         return self.remembered(("place", name), (self._store.assets, self._store.locations), compute)
+
+    def remembered_flow(self, name: str, compute: Callable[[], T]) -> T:
+        """Return what was computed of conduits and their ends."""
+        tables = (self._store.conduits, self._store.assets, self._store.zones)
+        return self.remembered(("flow", name), tables, compute)
 
     def conduits(self) -> list[Conduit]:
         """Return all conduits."""
