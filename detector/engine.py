@@ -8,8 +8,10 @@ from typing import Any
 
 import structlog
 
+from detector.alert import Alert
+from detector.alerting.document import AlertWriter
 from detector.candidate import Match
-from detector.evaluation import BatchEvaluator, Evaluated
+from detector.evaluation import BatchEvaluator
 from detector.matching.evaluator import Predicate, compile_condition
 from detector.matching.fields import Fields, NestedFields
 from detector.matching.index import RuleIndex
@@ -54,19 +56,25 @@ class Engine:
 
     def evaluate(
         self, events: Iterable[Mapping[str, Any]], *, time_field: str = "@timestamp", lateness_ns: int | None = None
-    ) -> list[Evaluated]:
+    ) -> list[Alert]:
         """Evaluate a batch, correlations included.
 
         Args:
-            events: Flat or nested fields; the position is the event's id.
+            events: Flat or nested fields; the position is the event's id (`convergence.evidence_ids`).
             time_field: Where the time stands.
             lateness_ns: None: sorted by time first; else input order is arrival (DESIGN 9).
 
         Returns:
-            Matches and alerts, sorted by time and first event.
+            One alert a match of a rule that alerts and an episode of a correlation, sorted by time and first event.
         """
         batch = BatchEvaluator(self.ruleset, self.rules_matching, time_field=time_field, lateness_ns=lateness_ns)
-        return batch.evaluate(events)
+        given = list(events)
+        writer = AlertWriter(self.ruleset)
+        alerts = list[Alert]()
+        for found in batch.evaluate(given):
+            draft = batch.draft_of(found, given[found.event_indexes[0]])
+            alerts.append(Alert(draft.alert_id, 1, writer.to_document(draft, 1, draft.alert_id, [])))
+        return alerts
 
     def rules_matching(self, event: Mapping[str, Any], logsource: LogSource | None = None) -> list[DetectionRule]:
         """Return the rules that match one event, flat or nested."""

@@ -13,7 +13,7 @@ from detector.correlation.correlator import Correlator
 from detector.correlation.ordering import NOT_YET
 from detector.correlation.plan import CorrelationSettings
 from detector.correlation.routing import CandidateRouter
-from detector.rules.model import DetectionRule, RuleMeta, RuleSet
+from detector.rules.model import DetectionRule, RuleSet
 from detector.task import PartitionClock
 from normalizers.decoding import flatten
 from normalizers.event import EcsEvent
@@ -31,6 +31,7 @@ class Evaluated(msgspec.Struct, frozen=True):
         event_indexes: Positions of the events that it rests on, from 0.
         time_ns: When it happened; None when the event has no time and the rule needs none.
         group: Values of the group-by fields.
+        draft: What a correlation found; None for a single event, of which `BatchEvaluator.draft_of` makes one.
     """
 
     rule_id: str
@@ -39,6 +40,7 @@ class Evaluated(msgspec.Struct, frozen=True):
     event_indexes: tuple[int, ...]
     time_ns: int | None
     group: tuple[str | None, ...] = ()
+    draft: AlertDraft | None = None
 
 
 class Timed(msgspec.Struct, frozen=True):
@@ -88,6 +90,22 @@ class BatchEvaluator:
             found.extend(self._alerts())
         return sorted(found, key=lambda each: (each.time_ns or 0, each.event_indexes, each.rule_id))
 
+    def draft_of(self, found: Evaluated, event: Mapping[str, Any]) -> AlertDraft:
+        """Return a match as an alert's draft; its events are named by their positions.
+
+        Args:
+            found: As `evaluate` returned it.
+            event: Its first event, for a match of a single one.
+        """
+        draft = found.draft
+        if draft is None:
+            timed = Timed(found.event_indexes[0], found.time_ns, event)
+            draft = self._router.draft_for(
+                self._ruleset.rules[found.rule_id].meta, _as_event(timed), found.time_ns or 0
+            )
+        steps = tuple(msgspec.structs.replace(step, event_id=str(int(step.event_id))) for step in draft.steps)
+        return msgspec.structs.replace(draft, steps=steps)
+
     def _one(self, timed: Timed, *, correlates: bool) -> Iterator[Evaluated]:
         rules = self._match(timed.event)
         if not rules:
@@ -96,7 +114,8 @@ class BatchEvaluator:
         event = None
         for rule in rules:
             if rule.meta.generate and rule.suppress is None:
-                yield _evaluated(rule.meta, (timed.index,), timed.time_ns)
+                meta = rule.meta
+                yield Evaluated(meta.id, meta.title, meta.name, (timed.index,), timed.time_ns)
             if correlates and timed.time_ns is not None:
                 event = event or _as_event(timed)
                 self._clock_ns = max(self._clock_ns, timed.time_ns)
@@ -118,7 +137,7 @@ class BatchEvaluator:
             found = self._ruleset.correlations.get(draft.rule_id)
             meta = found.meta if found is not None else self._ruleset.rules[draft.rule_id].meta
             indexes = tuple(sorted({int(step.event_id) for step in draft.steps}))
-            yield _evaluated(meta, indexes, draft.opened_ns if not indexes else draft.last_ns, draft.group)
+            yield Evaluated(meta.id, meta.title, meta.name, indexes, draft.last_ns, draft.group, draft)
 
     def _time(self, event: Mapping[str, Any]) -> int | None:
         value = event.get(self._time_field)
@@ -127,12 +146,6 @@ class BatchEvaluator:
             nested = event.get(outer)
             value = nested.get(inner) if isinstance(nested, Mapping) else None
         return _time_ns(value)
-
-
-def _evaluated(
-    meta: RuleMeta, indexes: tuple[int, ...], time_ns: int | None, group: tuple[str | None, ...] = ()
-) -> Evaluated:
-    return Evaluated(meta.id, meta.title, meta.name, indexes, time_ns, group)
 
 
 def _as_event(timed: Timed) -> EcsEvent:
