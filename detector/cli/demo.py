@@ -45,7 +45,10 @@ def demo(*, serve: bool, data: Path | None) -> None:
     folder = data or Path(tempfile.mkdtemp(prefix="isthmus-demo-"))
     if (folder / "data").exists():
         raise click.UsageError(f"{folder} already holds a day; give an empty folder")
-    wrong = asyncio.run(_play(folder, serve=serve))
+    try:
+        wrong = asyncio.run(_play(folder, serve=serve))
+    except KeyboardInterrupt:
+        sys.exit(0)  # Ctrl-C is how one leaves --serve, and no fault before it either
     sys.exit(1 if wrong else 0)
 
 
