@@ -62,7 +62,7 @@ class Engine:
         Args:
             events: Flat or nested fields; the position is the event's id (`convergence.evidence_ids`).
             time_field: Where the time stands.
-            lateness_ns: None: sorted by time first; else input order is arrival (DESIGN 9).
+            lateness_ns: None: sorted by time first; else input order is arrival.
 
         Returns:
             One alert a match of a rule that alerts and an episode of a correlation, sorted by time and first event.

@@ -14,7 +14,7 @@ from detector.rules.model import CorrelationRule
 
 
 class CountCondition:
-    """`event_count`: how many events the window holds. Uncertainty never counts (DESIGN 6)."""
+    """`event_count`: how many events the window holds. Uncertainty never counts."""
 
     counts_rules = False
 

@@ -13,7 +13,7 @@ from detector.rules.model import CorrelationRule
 from normalizers.event import Scalar, Value
 
 MAX_GROUPS = 32
-"""Groups that one event counts in at most (DESIGN 6, list-valued key); the excess is counted."""
+"""Groups that one event counts in at most by a key with several values; the excess is counted."""
 
 MAX_LIST = 64
 """Members of a list that are looked at; a longer list is cut when its event is projected."""

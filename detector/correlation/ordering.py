@@ -1,4 +1,4 @@
-"""What waits for its turn: candidates and timers, in the order that DESIGN 5 gives them."""
+"""What waits for its turn: candidates and timers, in the order of docs/explanation/order.md."""
 
 from __future__ import annotations
 

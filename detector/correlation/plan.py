@@ -49,7 +49,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         rule: The correlation.
-        lateness_ns: L of DESIGN 5, `context_wait` included.
+        lateness_ns: L of docs/explanation/order.md, `context_wait` included.
         wait_ns: Part of L that waits for context; 0 when no rule of it needs to be settled.
         cap_ns: Most that uncertainty may widen a window by.
         span_ns: Longest distance in time of two candidates that can belong together, without widening.

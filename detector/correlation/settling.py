@@ -21,7 +21,7 @@ class Settled(msgspec.Struct, frozen=True):
 
 
 class Settler(Protocol):
-    """Looks a match up again with the rows known at its settling time S (DESIGN 7)."""
+    """Looks a match up again with the rows known at its settling time S."""
 
     def settle(self, candidate: Candidate, rule_id: str, watermark_ns: int) -> Settled | None:
         """Answer for one waiting candidate.

@@ -17,7 +17,7 @@ from detector.rules.model import CorrelationRule, DetectionRule, LogSource, Rule
 from detector.rules.pipelines import read_pipelines
 
 MAX_LEVEL = 3
-"""Levels of correlations over correlations (DESIGN 6)."""
+"""Levels of correlations over correlations."""
 
 Source = str | Path
 R = TypeVar("R", DetectionRule, CorrelationRule)

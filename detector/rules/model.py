@@ -105,7 +105,7 @@ class Threshold(msgspec.Struct, frozen=True):
 
 
 class Absence(msgspec.Struct, frozen=True, kw_only=True):
-    """`type: absence`: a trigger with no partner (DESIGN 6).
+    """`type: absence`: a trigger with no partner.
 
     Attributes:
         trigger: Rule id.
@@ -125,7 +125,7 @@ class Absence(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class During(msgspec.Struct, frozen=True, kw_only=True):
-    """`type: during`: a trigger while an interval is open (DESIGN 6).
+    """`type: during`: a trigger while an interval is open.
 
     Attributes:
         trigger: Rule id.

@@ -147,7 +147,7 @@ class Driver:
     def _read(self, limit: int) -> list[LoggedRecord]:
         """Read on, and stop before a record that must first see what a feed record of this batch taught.
 
-        DESIGN 7 holds a record while its `received_ns` is above the context log's stable time. Here the feed's
+        A record must wait while its `received_ns` is above the context log's stable time. Here the feed's
         rows are known `KNOWN_AFTER_NS` after its own append, and appends are in order of time, so holding is
         cutting the batch.
         """

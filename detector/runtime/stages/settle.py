@@ -1,4 +1,7 @@
-"""Settled verdicts (DESIGN 7): a match that rests on a missing row is looked up again once the row could have come."""
+"""Settled verdicts: a match that rests on a missing row is looked up again once the row could have come.
+
+See docs/explanation/context.md.
+"""
 
 from __future__ import annotations
 
