@@ -48,6 +48,7 @@ from detector.rules.condition import (
     TextTest,
     ValueTest,
 )
+from detector.rules.spelling import CASED, PERCENT
 
 MAX_NODES = 50_000
 """Nodes of one condition; the largest public rule has below 5,000."""
@@ -127,7 +128,8 @@ def _value_test(value: Any) -> ValueTest:  # noqa: ANN401, C901, PLR0911  one ca
         case SigmaCompareExpression():
             return _compare_test(value)
         case SigmaFieldReference():
-            return FieldRefTest(value.field, bool(value.starts_with), bool(value.ends_with))
+            path = value.field.removeprefix(CASED)
+            return FieldRefTest(path, bool(value.starts_with), bool(value.ends_with), cased=path != value.field)
         case _:
             raise UnsupportedConditionError(f"values of type {type(value).__name__} are not supported")
 
@@ -140,7 +142,7 @@ def _text_test(value: SigmaString) -> TextTest:
         if isinstance(part, SpecialChars):
             parts.append(None if part is SpecialChars.WILDCARD_MULTI else ())
         else:
-            parts.append(str(part))
+            parts.append(str(part).replace(PERCENT, "%"))
     return TextTest(tuple(parts), isinstance(value, SigmaCasedString))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import re
 from typing import Any
 
@@ -18,6 +17,7 @@ from detector.rules.convert import UnsupportedConditionError, convert
 from detector.rules.documents import RuleDocument
 from detector.rules.meta import hash_of, read_meta, suggest
 from detector.rules.model import DetectionRule, LogSource, Suppress
+from detector.rules.spelling import spelt
 
 _MODIFIER = re.compile(r"[Uu]nknown modifier '?(?P<name>\w+)'?")
 
@@ -80,7 +80,7 @@ def _parse(content: dict[str, Any], pipeline: ProcessingPipeline | None) -> tupl
         plain["logsource"] = {"category": "any"}  # pySigma insists on one
     plain.setdefault("title", "untitled")
     try:
-        rule = SigmaRule.from_dict(_with_known_modifiers(copy.deepcopy(plain)))
+        rule = SigmaRule.from_dict(spelt(plain))
         if pipeline is not None:
             pipeline.apply(rule)
         parsed = [convert(each.parsed) for each in rule.detection.parsed_condition]
@@ -97,16 +97,6 @@ def _parse(content: dict[str, Any], pipeline: ProcessingPipeline | None) -> tupl
         parsed[0] if len(parsed) == 1 else Or(tuple(parsed)),
         LogSource(category=source.category, product=source.product, service=source.service),
     )
-
-
-def _with_known_modifiers(value: Any) -> Any:  # noqa: ANN401  a document's content
-    """Write `utf16le` as `wide`: the specification has both names for it, pySigma only one."""
-    if isinstance(value, dict):
-        return {
-            str(key).replace("|utf16le", "|wide") if isinstance(key, str) else key: _with_known_modifiers(each)
-            for key, each in value.items()
-        }
-    return [_with_known_modifiers(each) for each in value] if isinstance(value, list) else value
 
 
 def _misspelt(detection: dict[str, Any]) -> str:

@@ -27,6 +27,7 @@ COUNT = "correlation:\n  type: event_count\n  rules: [r]\n  timespan: 5m\n  cond
         (RULE.replace("condition: s", "condition: t"), "t"),
         (RULE.replace("f: a", "f|re: '(?=a)'"), "(?i)re"),
         (RULE + "title: again\n", "stands twice"),
+        (RULE.replace("f: a", "f|expand: '%users%'"), "%users% is not resolved"),
         ("title: [\n", "not valid YAML"),
         ("- a\n- b\n", "not a mapping"),
         (f"{RULE}---\n{RULE}", "used twice"),

@@ -1,0 +1,41 @@
+r"""What pySigma would lose of a detection, spelt so that it comes through.
+
+`utf16le` is the specification's other name of `wide`; the case of ``cased|fieldref`` and the percent sign of ``\%``
+under `expand` are carried in the values, by characters of Unicode's private use that no rule contains.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+CASED = "\ue000"
+"""Stands before a referenced field whose value is compared with its case."""
+
+PERCENT = "\ue001"
+"""Stands for an escaped percent sign."""
+
+
+def spelt(value: Any) -> Any:  # noqa: ANN401  a document's content
+    """Return a detection as pySigma must read it."""
+    if isinstance(value, dict):
+        return dict(_item(key, each) for key, each in value.items())
+    return [spelt(each) for each in value] if isinstance(value, list) else value
+
+
+def _item(key: Any, value: Any) -> tuple[Any, Any]:  # noqa: ANN401  a document's content
+    if not isinstance(key, str) or "|" not in key:
+        return key, spelt(value)
+    path, *modifiers = key.split("|")
+    modifiers = ["wide" if each == "utf16le" else each for each in modifiers]
+    if "fieldref" in modifiers and "cased" in modifiers:
+        modifiers.remove("cased")
+        value = _each(value, lambda text: CASED + text)
+    if "expand" in modifiers:
+        value = _each(value, lambda text: text.replace("\\%", PERCENT))
+    return "|".join([path, *modifiers]), spelt(value)
+
+
+def _each(value: Any, change: Any) -> Any:  # noqa: ANN401  a document's content
+    if isinstance(value, list):
+        return [_each(each, change) for each in value]
+    return change(value) if isinstance(value, str) else value
