@@ -104,7 +104,7 @@ def main() -> None:
 
     def matched() -> None:
         for event in events:
-            engine.match_fields(event.fields, logsources.of(event.dataset, event.fields))
+            engine.rules_matching(event.fields, logsources.of(event.dataset, event.fields))
 
     _print("matching the bundled rules, per event", _rate(len(events), matched), limit)
     _line(count, limit)

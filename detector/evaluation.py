@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,7 +18,11 @@ from detector.task import PartitionClock
 from normalizers.decoding import flatten
 from normalizers.event import EcsEvent
 
-MatchRules = Callable[[Mapping[str, Any]], list[DetectionRule]]
+MatchBatch = Callable[[Sequence[Mapping[str, Any]]], Sequence[tuple[int, DetectionRule]]]
+"""Returns position and rule of each match among some events, by position."""
+
+BATCH = 256
+"""Events matched at a time."""
 
 
 class Evaluated(msgspec.Struct, frozen=True):
@@ -56,14 +60,14 @@ class BatchEvaluator:
 
     Args:
         ruleset: Rules.
-        match: Returns the detection rules that match an event.
+        match: Matches detection rules against some events.
         time_field: Where an event's time stands: ISO 8601, or seconds or milliseconds since 1970.
         lateness_ns: None: events are sorted by time first. Else input order is arrival, and an event is late when
             it is older than the newest by more than this.
     """
 
     def __init__(
-        self, ruleset: RuleSet, match: MatchRules, *, time_field: str = "@timestamp", lateness_ns: int | None = None
+        self, ruleset: RuleSet, match: MatchBatch, *, time_field: str = "@timestamp", lateness_ns: int | None = None
     ) -> None:
         self._ruleset = ruleset
         self._match = match
@@ -78,17 +82,35 @@ class BatchEvaluator:
         self._clock_ns = NOT_YET
         self.untimed = 0
 
-    def evaluate(self, events: Iterable[Mapping[str, Any]]) -> list[Evaluated]:
-        """Return every match and alert, sorted by time and first event."""
-        timed: Iterable[Timed] = (Timed(index, self._time(event), event) for index, event in enumerate(events))
+    def evaluate(self, batches: Iterable[Sequence[Mapping[str, Any]]]) -> list[Evaluated]:
+        """Return every match and alert of events that come in batches, sorted by time and first event."""
         correlates = bool(self._ruleset.correlations) or any(rule.suppress for rule in self._ruleset.rules.values())
+        matched: Iterable[tuple[Timed, list[DetectionRule]]] = self._matched(batches, correlates=correlates)
         if correlates and self._lateness_ns is None:
-            timed = sorted(timed, key=lambda each: (each.time_ns is None, each.time_ns or 0, each.index))
-        found = [match for each in timed for match in self._one(each, correlates=correlates)]
+            matched = sorted(matched, key=lambda each: _in_time(each[0]))
+        found = [match for timed, rules in matched for match in self._one(timed, rules, correlates=correlates)]
         if correlates:
             self._collect(self._correlator.finish())
             found.extend(self._alerts())
         return sorted(found, key=lambda each: (each.time_ns or 0, each.event_indexes, each.rule_id))
+
+    def _matched(
+        self, batches: Iterable[Sequence[Mapping[str, Any]]], *, correlates: bool
+    ) -> Iterator[tuple[Timed, list[DetectionRule]]]:
+        """Yield the events that some rule matches; the others are gone with their batch."""
+        first = 0
+        for events in batches:
+            rules = dict[int, list[DetectionRule]]()
+            for row, rule in self._match(events):
+                rules.setdefault(row, []).append(rule)
+            arriving = correlates and self._lateness_ns is not None
+            for row in range(len(events)) if arriving else rules:
+                timed = Timed(first + row, self._time(events[row]), events[row])
+                if arriving and timed.time_ns is not None:
+                    self._clock_ns = max(self._clock_ns, timed.time_ns)
+                if row in rules:
+                    yield timed, rules[row]
+            first += len(events)
 
     def draft_of(self, found: Evaluated, event: Mapping[str, Any]) -> AlertDraft:
         """Return a match as an alert's draft; its events are named by their positions.
@@ -106,10 +128,7 @@ class BatchEvaluator:
         steps = tuple(msgspec.structs.replace(step, event_id=str(int(step.event_id))) for step in draft.steps)
         return msgspec.structs.replace(draft, steps=steps)
 
-    def _one(self, timed: Timed, *, correlates: bool) -> Iterator[Evaluated]:
-        rules = self._match(timed.event)
-        if not rules:
-            return
+    def _one(self, timed: Timed, rules: list[DetectionRule], *, correlates: bool) -> Iterator[Evaluated]:
         candidates = list[Any]()
         event = None
         for rule in rules:
@@ -146,6 +165,10 @@ class BatchEvaluator:
             nested = event.get(outer)
             value = nested.get(inner) if isinstance(nested, Mapping) else None
         return _time_ns(value)
+
+
+def _in_time(timed: Timed) -> tuple[bool, int, int]:
+    return timed.time_ns is None, timed.time_ns or 0, timed.index
 
 
 def _as_event(timed: Timed) -> EcsEvent:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -16,9 +17,10 @@ from detector.cli.faults import report_faults
 from detector.duration import parse_duration
 from detector.engine import Engine
 from detector.errors import RuleFault
-from detector.evaluation import BatchEvaluator, Evaluated
+from detector.evaluation import BATCH, BatchEvaluator, Evaluated
+from detector.matching.grouping import SourceFields
 from detector.rules.loader import load_rules
-from detector.rules.model import LogSource
+from detector.rules.model import DetectionRule
 
 MAX_LINE = 16 << 20
 
@@ -29,24 +31,36 @@ class Events:
     def __init__(self, file: BinaryIO, name: str) -> None:
         self._file = file
         self._name = name
+        self._decoder = msgspec.json.Decoder(dict[str, Any])
         self.read = 0
         self.bad = 0
 
-    def __iter__(self) -> Iterator[Mapping[str, Any]]:
-        decoder = msgspec.json.Decoder(dict[str, Any])
-        for number, line in enumerate(self._file, start=1):
-            text = line.strip()
-            if not text:
-                continue
-            self.read += 1
-            try:
-                if len(text) > MAX_LINE:
-                    raise ValueError(f"is longer than {MAX_LINE} bytes")  # noqa: TRY301  one place that reports
-                yield decoder.decode(text)
-            except (msgspec.DecodeError, ValueError, RecursionError) as error:
-                self.bad += 1
-                click.echo(f"{self._name}:{number}: not a JSON object: {error}; skipped", err=True)
-                yield {}
+    def __iter__(self) -> Iterator[list[dict[str, Any]]]:
+        """Yield events in batches."""
+        numbered = ((number, text) for number, line in enumerate(self._file, start=1) if (text := line.strip()))
+        while lines := list(islice(numbered, BATCH)):
+            self.read += len(lines)
+            yield self._all_at_once([text for _, text in lines]) or [self._one(*line) for line in lines]
+
+    def _all_at_once(self, lines: list[bytes]) -> list[dict[str, Any]] | None:
+        # A line that ends inside an object cannot go on in a line that begins one: both must be errors.
+        if any(line[:1] != b"{" or line[-1:] != b"}" or len(line) > MAX_LINE for line in lines):
+            return None
+        try:
+            events = self._decoder.decode_lines(b"\n".join(lines))
+        except (msgspec.DecodeError, ValueError, RecursionError):
+            return None
+        return events if len(events) == len(lines) else None
+
+    def _one(self, number: int, text: bytes) -> dict[str, Any]:
+        try:
+            if len(text) > MAX_LINE:
+                raise ValueError(f"is longer than {MAX_LINE} bytes")  # noqa: TRY301  one place that reports
+            return self._decoder.decode(text)
+        except (msgspec.DecodeError, ValueError, RecursionError) as error:
+            self.bad += 1
+            click.echo(f"{self._name}:{number}: not a JSON object: {error}; skipped", err=True)
+            return {}
 
 
 @click.command(name="eval", short_help="Evaluate Sigma rules against JSON events.")
@@ -111,10 +125,10 @@ def evaluate(  # noqa: PLR0913, PLR0917  one a command-line option
     engine = Engine(load_rules(list(rules), pipelines=list(pipelines), faults=faults))
     report_faults(faults)
 
-    def match(event: Mapping[str, Any]) -> list[Any]:
-        parts = (event.get(name) for name in (category_field, product_field, service_field))
-        source = LogSource(*(part if isinstance(part, str) else None for part in parts))
-        return engine.rules_matching(event, source)
+    fields = SourceFields(category_field, product_field, service_field)
+
+    def match(some: Sequence[Mapping[str, Any]]) -> list[tuple[int, DetectionRule]]:
+        return engine.match_batch(some, fields)
 
     batch = BatchEvaluator(engine.ruleset, match, time_field=time_field, lateness_ns=lateness_ns)
     began = time.perf_counter()

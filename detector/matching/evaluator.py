@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from detector.matching.fields import Fields
-from detector.matching.values import MISSING, ScalarTest, regex_test, scalar_test, text_of, text_test
+from detector.matching.values import ScalarTest, fold, regex_test, scalar_test, text_of, text_test
 from detector.rules.condition import (
     And,
     Condition,
@@ -69,9 +69,9 @@ def _field_predicate(condition: FieldTest) -> Predicate:
     path = condition.field_path
     match condition.test:
         case NullTest():
-            return lambda fields: _is_null(fields.get(path, None))
+            return lambda fields: _is_null(fields.get(path))
         case ExistsTest(present):
-            return lambda fields: (fields.get(path, MISSING) is not MISSING) is present
+            return lambda fields: (path in fields) is present
         case FieldRefTest():
             return _reference_predicate(path, condition.test)
         case test:
@@ -80,7 +80,7 @@ def _field_predicate(condition: FieldTest) -> Predicate:
 
 def _value_predicate(path: str, test: ScalarTest) -> Predicate:
     def holds(fields: Fields) -> bool:
-        value = fields.get(path, None)
+        value = fields.get(path)
         if value is None:
             return False
         if isinstance(value, list):
@@ -96,9 +96,9 @@ def _is_null(value: object) -> bool:
 
 def _reference_predicate(path: str, test: FieldRefTest) -> Predicate:
     def read(fields: Fields, name: str) -> list[str]:
-        value = fields.get(name, None)
+        value = fields.get(name)
         texts = [text_of(each) for each in (value if isinstance(value, list) else [value])]
-        return [text if test.cased else text.lower() for text in texts if text is not None]
+        return [text if test.cased else fold(text) for text in texts if text is not None]
 
     def holds(fields: Fields) -> bool:
         others = read(fields, test.field_path)

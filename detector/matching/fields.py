@@ -1,74 +1,76 @@
-"""Looking fields up: exact name first, then down nested objects."""
+"""An event as evaluators read it: one flat mapping of dotted names, however deep the event was."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, Protocol
-
-from detector.matching.values import MISSING
+from collections.abc import Mapping
+from typing import Any
 
 MAX_DEPTH = 32
+"""Objects and lists below each other that are looked at."""
+
+Fields = Mapping[str, Any]
+"""Field to scalar, list of scalars or, for `exists`, object."""
 
 
-class Fields(Protocol):
-    """An event as evaluators read it."""
+def flat_fields(event: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the event itself where it is flat, else with each path through its objects as a field.
 
-    def get(self, path: str, default: Any, /) -> Any:  # noqa: ANN401  values of any type
-        """Return a field's value, or the default when it is missing."""
-        ...
-
-    def values(self) -> Any:  # noqa: ANN401  a view of any kind
-        """Return all values, for keywords."""
-        ...
-
-
-class NestedFields:
-    """An event with objects inside objects and lists of objects."""
-
-    def __init__(self, event: Mapping[str, Any]) -> None:
-        self._event = event
-
-    def get(self, path: str, default: Any, /) -> Any:  # noqa: ANN401
-        """Return the value under the exact name, else that found by walking down the dots."""
-        found = self._event.get(path, MISSING)
-        if found is MISSING and "." in path:
-            found = _walk(self._event, path, MAX_DEPTH)
-        return default if found is MISSING else found
-
-    def values(self) -> Iterator[Any]:
-        """Yield every value however deep."""
-        return _values(self._event, MAX_DEPTH)
+    A name that stands in the event wins over the same path through objects; a path through a list of objects
+    gives the list of what is found; lists in lists become one list. Objects stay under their own name, so that
+    `exists` holds for them.
+    """
+    for value in event.values():
+        if isinstance(value, dict) or (
+            isinstance(value, list) and any(isinstance(each, dict | list) for each in value)
+        ):
+            flat = dict(event)
+            _fill(flat, event, "", 0)
+            return flat
+    return event
 
 
-def _walk(value: Any, path: str, depth: int) -> Any:  # noqa: ANN401  values of any type
-    if depth == 0:
-        return MISSING
-    if isinstance(value, list):
-        found = [each for item in value if (each := _walk(item, path, depth - 1)) is not MISSING]
-        return found or MISSING
-    if not isinstance(value, Mapping):
-        return MISSING
-    if path in value:
-        return value[path]
-    head, dot, rest = path.partition(".")
-    while dot:
-        if head in value:
-            found = _walk(value[head], rest, depth - 1)
-            if found is not MISSING:
-                return found
-        more, dot, rest = rest.partition(".")
-        head = f"{head}.{more}"
-    return MISSING
-
-
-def _values(value: object, depth: int) -> Iterator[object]:
-    if depth == 0:
+def _fill(flat: dict[str, Any], content: Mapping[str, Any], prefix: str, depth: int) -> None:
+    if depth >= MAX_DEPTH:
         return
-    if isinstance(value, Mapping):
-        for each in value.values():
-            yield from _values(each, depth - 1)
-    elif isinstance(value, list):
-        for each in value:
-            yield from _values(each, depth - 1)
-    else:
-        yield value
+    for name, value in content.items():
+        path = f"{prefix}{name}"
+        if isinstance(value, list):
+            members, objects = _members(value, MAX_DEPTH)
+            if depth == 0:
+                flat[path] = members
+            else:
+                flat.setdefault(path, members)
+            for inner, found in _columns(objects, depth + 1).items():
+                flat.setdefault(f"{path}.{inner}", found)
+        elif depth:
+            flat.setdefault(path, value)
+    for name, value in content.items():
+        if isinstance(value, dict):
+            _fill(flat, value, f"{prefix}{name}.", depth + 1)
+
+
+def _members(value: list[Any], depth: int) -> tuple[list[Any], list[dict[str, Any]]]:
+    """Return the scalars of a list and of the lists in it, and its objects."""
+    scalars, objects = list[Any](), list[dict[str, Any]]()
+    for each in value:
+        if isinstance(each, dict):
+            objects.append(each)
+        elif not isinstance(each, list):
+            scalars.append(each)
+        elif depth:
+            more, others = _members(each, depth - 1)
+            scalars.extend(more)
+            objects.extend(others)
+    return scalars, objects
+
+
+def _columns(objects: list[dict[str, Any]], depth: int) -> dict[str, list[Any]]:
+    found = dict[str, list[Any]]()
+    for each in objects:
+        inner = dict[str, Any]()
+        _fill(inner, {"": each}, "", depth)
+        for path, value in inner.items():
+            if path and not isinstance(value, dict):
+                name = path.removeprefix(".")
+                found.setdefault(name, []).extend(value if isinstance(value, list) else (value,))
+    return found

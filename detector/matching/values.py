@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import Any, Final
+from typing import Any
 
 import re2  # type: ignore[import-untyped]  # google-re2 has no stubs
 
@@ -22,14 +22,11 @@ from detector.rules.condition import (
 )
 from detector.rules.model import Threshold
 
-MISSING: Final = object()
-"""What a lookup gives for a field that is not there, as against one that is null."""
-
 ScalarTest = Callable[[Any], bool]
 """Takes one scalar, never a list."""
 
-MAX_TEXT = 1_000_000
-"""Characters of a value that are looked at."""
+_MAX_MEMORY = 1 << 20
+"""Bytes that RE2 may use for the states of one expression; beyond it scans without them, in linear time still."""
 
 _COMPARE: Mapping[str, Callable[[float, float], bool]] = {
     "gt": lambda value, bound: value > bound,
@@ -44,7 +41,7 @@ _COMPARE: Mapping[str, Callable[[float, float], bool]] = {
 def text_of(value: object) -> str | None:
     """Write a scalar as text; None for null and what is no scalar."""
     if isinstance(value, str):
-        return value[:MAX_TEXT]
+        return value
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):
@@ -54,17 +51,22 @@ def text_of(value: object) -> str | None:
     return None
 
 
+def fold(text: str) -> str:
+    """Fold case, character by character: the final sigma is a sigma, and the long s an s, as for RE2."""
+    if text.isascii():
+        return text.lower()
+    return text.lower().replace("\u03c2", "\u03c3").replace("\u017f", "s")
+
+
 def scalar_test(test: ValueTest) -> ScalarTest:
     """Compile a test of one value. Tests about presence or other fields are the evaluator's."""
     match test:
         case TextTest():
             return text_test(test)
         case NumberTest(number):
-            wanted = text_of(number)
-            return lambda value: not isinstance(value, bool) and (value in (number, wanted))
-        case BoolTest(wanted_bool):
-            word = "true" if wanted_bool else "false"
-            return lambda value: value is wanted_bool or (isinstance(value, str) and value.lower() == word)
+            return _affix_test(fold(text_of(number) or ""), starts=False, ends=False, read=_folded)
+        case BoolTest(wanted):
+            return _affix_test("true" if wanted else "false", starts=False, ends=False, read=_folded)
         case RegexTest(pattern):
             return regex_test(pattern)
         case CidrTest(network):
@@ -77,33 +79,46 @@ def scalar_test(test: ValueTest) -> ScalarTest:
 
 def text_test(test: TextTest, *, anchored: bool = True) -> ScalarTest:
     """Compile a text with wildcards; unanchored for keywords."""
-    parts = test.parts
+    read = text_of if test.cased else _folded
+    parts = tuple(part if test.cased or not isinstance(part, str) else fold(part) for part in test.parts)
     if not anchored:
         parts = (None, *parts, None)
     literals = [part for part in parts if isinstance(part, str)]
     if () in parts or any(part is None for part in parts[1:-1]) or len(literals) > 1:
-        return regex_test(_pattern(parts, cased=test.cased))
-    literal = literals[0] if literals else ""
-    starts, ends = bool(parts) and parts[0] is None, bool(parts) and parts[-1] is None
+        return _search_test(_pattern(parts), read)
     if not literals and parts:
         return lambda value: text_of(value) is not None
-    if test.cased:
-        return _affix_test(literal, starts, ends, text_of)
-    return _affix_test(literal.lower(), starts, ends, _lowered)
+    starts, ends = bool(parts) and parts[0] is None, bool(parts) and parts[-1] is None
+    return _affix_test(literals[0] if literals else "", starts=starts, ends=ends, read=read)
 
 
 def regex_test(pattern: str) -> ScalarTest:
     """Compile a regular expression; found anywhere."""
-    search = re2.compile(pattern).search
+    return _search_test(pattern, text_of)
+
+
+def _search_test(pattern: str, read: Callable[[Any], str | None]) -> ScalarTest:
+    search = _compiled(pattern).search
 
     def found(value: object) -> bool:
-        text = text_of(value)
+        text = read(value)
         return text is not None and search(text) is not None
 
     return found
 
 
-def _affix_test(literal: str, starts: bool, ends: bool, read: Callable[[Any], str | None]) -> ScalarTest:
+@lru_cache(maxsize=4_096)
+def _compiled(pattern: str) -> Any:  # noqa: ANN401  re2 has no types
+    options = re2.Options()
+    options.max_mem = _MAX_MEMORY
+    options.log_errors = False
+    try:
+        return re2.compile(pattern, options)
+    except re2.error:  # too large for that, which few are
+        return re2.compile(pattern)
+
+
+def _affix_test(literal: str, *, starts: bool, ends: bool, read: Callable[[Any], str | None]) -> ScalarTest:
     if starts and ends:
         return lambda value: (text := read(value)) is not None and literal in text
     if starts:
@@ -113,14 +128,14 @@ def _affix_test(literal: str, starts: bool, ends: bool, read: Callable[[Any], st
     return lambda value: read(value) == literal
 
 
-def _lowered(value: object) -> str | None:
+def _folded(value: object) -> str | None:
     text = text_of(value)
-    return None if text is None else text.lower()
+    return None if text is None else fold(text)
 
 
-def _pattern(parts: tuple[str | tuple[()] | None, ...], *, cased: bool) -> str:
+def _pattern(parts: tuple[str | tuple[()] | None, ...]) -> str:
     body = "".join(".*" if part is None else "." if part == () else re2.escape(str(part)) for part in parts)
-    return rf"(?s{'' if cased else 'i'})\A{body}\z"
+    return rf"(?s)\A{body}\z"
 
 
 def _compare_test(threshold: Threshold, part: Part | None) -> ScalarTest:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,10 @@ import yaml
 
 from detector.engine import Engine
 from detector.evaluation import BatchEvaluator
+from detector.matching.grouping import SourceFields
 from detector.rules.bundled import bundled_rules
 from detector.rules.loader import load_rules
-from detector.rules.model import LogSource
+from detector.rules.model import DetectionRule
 
 CASES: dict[str, dict[str, list[list[dict[str, Any]]]]] = yaml.safe_load(
     (Path(__file__).parents[1] / "data" / "detector" / "detections.yml").read_text()
@@ -30,12 +31,12 @@ def _events(steps: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
             yield {**fields, "@timestamp": (START + timedelta(seconds=step["t"] + number)).isoformat()}
 
 
-def _match(event: Any) -> list[Any]:  # noqa: ANN401  an event of any shape
-    return ENGINE.rules_matching(event, LogSource(event.get("category"), event.get("product"), event.get("service")))
+def _match(events: Sequence[Mapping[str, Any]]) -> list[tuple[int, DetectionRule]]:
+    return ENGINE.match_batch(events, SourceFields())
 
 
 def _fired(steps: list[dict[str, Any]]) -> list[str]:
-    return [each.rule_name for each in BatchEvaluator(ENGINE.ruleset, _match).evaluate(_events(steps))]
+    return [each.rule_name for each in BatchEvaluator(ENGINE.ruleset, _match).evaluate([list(_events(steps))])]
 
 
 def _flat(kind: str) -> list[Any]:

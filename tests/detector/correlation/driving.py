@@ -58,7 +58,7 @@ class Bench:
             dict(arrival.fields),
         )
         ready_ns = int(arrival.ready_s * SECOND)
-        rules = self._engine.match_fields(event.fields, None)
+        rules = self._engine.rules_matching(event.fields)
         return [each for rule in rules for each in self._router.candidates_for(rule.meta.id, event, ready_ns)]
 
     def correlator(self, partitions: int = 1) -> Correlator:

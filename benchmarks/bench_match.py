@@ -1,0 +1,147 @@
+"""Matching SigmaHQ's rules: events a second on one core, next to RSigma on the same lanes in the same run.
+
+Run: ``python -m benchmarks.bench_match [--events 200000] [--lanes NAME...] [--batch 256] [--peer PATH]``.
+
+Decoding the JSON, matching and writing a line a match are included. Loading is not, on either side: of the peer the
+time it needs for one event is taken off, of ours the first 2,048 events, in which a log source's plans are made (the
+longest of these batches is printed as the pause). CPU time is compared, as machines are noisy. Where the peer's command
+is missing, the limit is decoding the same lines and nothing else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from benchmarks.lanes import LANES, high_entropy, repeated, unpack
+from detector.engine import Engine
+from detector.matching.grouping import SourceFields, Sources
+from detector.rules.loader import load_rules
+from detector.rules.model import LogSource, RuleSet
+
+WARM_UP = 2_048
+
+
+class Run(msgspec.Struct):
+    """One lane's figures: events a second by CPU time, matches, longest batch while planning, and peak memory."""
+
+    rate: float
+    matches: int
+    pause_ms: float
+    rss_mib: int
+
+
+def run(ruleset: RuleSet, lines: Sequence[bytes], batch: int, sources: Sources) -> Run:
+    """Match lines in a process of its own, so that nothing is warm and the memory is its own."""
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(read)
+        os.write(write, msgspec.msgpack.encode(_measure(ruleset, lines, batch, sources)))
+        os._exit(0)
+    os.close(write)
+    with os.fdopen(read, "rb") as pipe:
+        content = pipe.read()
+    os.waitpid(child, 0)
+    return msgspec.msgpack.decode(content, type=Run)
+
+
+def _measure(ruleset: RuleSet, lines: Sequence[bytes], batch: int, sources: Sources) -> Run:
+    engine = Engine(ruleset)
+    decoder = msgspec.json.Decoder()
+    matches, pause, began = 0, 0.0, 0.0
+    measured = 0
+    with Path(os.devnull).open("wb") as output:
+        for start in range(0, len(lines), batch):
+            if start >= WARM_UP and not measured:
+                measured, began = len(lines) - start, time.process_time()
+            before = time.perf_counter()
+            events = decoder.decode_lines(b"\n".join(lines[start : start + batch]))
+            found = engine.match_batch(events, sources)
+            if found:
+                output.writelines(
+                    b'{"event_index":%d,"rule_id":"%s"}\n' % (start + row, rule.meta.id.encode()) for row, rule in found
+                )
+                matches += len(found)
+            if not measured:
+                pause = max(pause, time.perf_counter() - before)
+    rate = measured / (time.process_time() - began)
+    return Run(rate, matches, pause * 1e3, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+
+
+def peer_rate(command: str, rules: Path, lines: Sequence[bytes], *, routed: bool) -> tuple[float, int]:
+    """Return the peer's events a second by CPU time, net of loading, and its matches."""
+    with tempfile.TemporaryDirectory() as folder:
+        whole, one = Path(folder, "lane.ndjson"), Path(folder, "one.ndjson")
+        whole.write_bytes(b"\n".join(lines) + b"\n")
+        one.write_bytes(lines[0] + b"\n")
+        loading, _ = _peer_run(command, rules, one, routed=routed)
+        total, matches = _peer_run(command, rules, whole, routed=routed)
+    return len(lines) / max(total - loading, 1e-9), matches
+
+
+def _peer_run(command: str, rules: Path, events: Path, *, routed: bool) -> tuple[float, int]:
+    routing = ["--logsource-routing"] if routed else []
+    arguments = [command, "engine", "eval", "-r", str(rules), *routing, "-e", f"@{events}", "--quiet"]
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen([*arguments, "--output-format", "ndjson"], stdout=output, stderr=subprocess.DEVNULL)  # noqa: S603
+        _, _, usage = os.wait4(process.pid, 0)
+        output.seek(0)
+        return usage.ru_utime + usage.ru_stime, sum(1 for _ in output)
+
+
+def decode_rate(lines: Sequence[bytes], batch: int) -> float:
+    """Return events a second of decoding alone."""
+    decoder = msgspec.json.Decoder()
+    began = time.process_time()
+    for start in range(0, len(lines), batch):
+        decoder.decode_lines(b"\n".join(lines[start : start + batch]))
+    return len(lines) / (time.process_time() - began)
+
+
+def main() -> None:
+    """Print a line a lane."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--events", type=int, default=200_000)
+    parser.add_argument("--lanes", nargs="+", default=LANES)
+    parser.add_argument("--batch", type=int, nargs="+", default=[256, 1])
+    parser.add_argument("--peer", default=shutil.which("rsigma"))
+    parser.add_argument("--unrouted", action="store_true", help="every rule on every event")
+    given = parser.parse_args()
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    sources: Sources = LogSource() if given.unrouted else SourceFields()
+    with tempfile.TemporaryDirectory() as folder:
+        rules = unpack("sigmahq_rules", Path(folder)) / "sigmahq" / "rules"
+        lanes = unpack("lanes", Path(folder))
+        ruleset = load_rules([rules])
+        gc.collect()
+        gc.freeze()
+        print(f"{len(ruleset.rules):,} rules, {given.events:,} events a lane; peer: {given.peer or 'none installed'}")
+        print(f"{'lane':<20} {'values':<9} {'batch':>5} {'events/s':>10} {'peer':>9} {'ratio':>6} "
+              f"{'decoding':>9} {'matches':>8} {'peer':>8} {'pause':>6} {'memory':>7}")  # fmt: skip
+        for lane in given.lanes:
+            for values, make in (("repeated", repeated), ("entropy", high_entropy)):
+                lines = make(lanes / f"{lane}.ndjson", given.events)
+                peer, theirs = peer_rate(given.peer, rules, lines, routed=not given.unrouted) if given.peer else (0, 0)
+                for batch in given.batch:
+                    ours = run(ruleset, lines, batch, sources)
+                    ratio = f"{ours.rate / peer:.2f}" if peer else "-"
+                    print(f"{lane:<20} {values:<9} {batch:>5} {ours.rate:>10,.0f} {peer:>9,.0f} {ratio:>6} "
+                          f"{ours.rate / decode_rate(lines, batch):>9.2f} {ours.matches:>8,} {theirs:>8,} "
+                          f"{ours.pause_ms:>4.0f}ms {ours.rss_mib:>4}MiB")  # fmt: skip
+                    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

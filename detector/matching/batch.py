@@ -1,0 +1,161 @@
+"""Finding the groups of rules that the events of a batch bring up, column by column."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import repeat
+from typing import Any, NamedTuple
+
+from detector.matching.columns import Column, Event, Folded, NestedEventError, Values, fold_lines, text_column
+from detector.matching.plan import FieldPlan, Plan
+from detector.matching.terms import KEYWORD, SEPARATOR
+
+_DISTINCT_FROM = 8
+"""Events from which it pays to look for repeated values."""
+
+_DISTINCT_FACTOR = 4
+"""Repeats that a value must have on average for its column to be reduced."""
+
+_SKIP = 20
+"""Batches for which a column that did not repeat is not tried again."""
+
+Hit = tuple[int, int]
+"""Row and group."""
+
+
+class Batch:
+    """Events of one shape and log source.
+
+    Attributes:
+        values: Field to column of values.
+        folded: Field to column of folded texts.
+        events: The rows.
+        listed: Fields that have a list in some row: checks that read columns do not know them.
+    """
+
+    def __init__(self, plan: Plan, names: Sequence[str], columns: Sequence[Column], events: Sequence[Event]) -> None:
+        self._plan = plan
+        self._columns = list(zip(names, columns, strict=True))
+        self.events = events
+        self.values = Values(dict(self._columns), len(events))
+        self.folded = Folded(self.values, events)
+        self.listed: set[str] = set()
+
+    def hits(self, *, is_flat: bool) -> set[Hit]:
+        """Return which row brings up which group.
+
+        Args:
+            is_flat: No event has objects to look into.
+
+        Raises:
+            NestedEventError: Some has, and it is not said to be flat.
+        """
+        plan = self._plan
+        found = set[Hit]()
+        keyword = plan.fields.get(KEYWORD)
+        for path, column in self._columns:
+            looks_inside = not is_flat and (plan.has_keywords or path in plan.heads)
+            fields = [each for each in (plan.fields.get(path), keyword) if each is not None]
+            if fields:
+                lines = self._read(path, column, looks_inside=looks_inside)
+                self._place(_hits(fields, lines), lines, column, found)
+            elif looks_inside and not {dict, list}.isdisjoint(map(type, column)):
+                raise NestedEventError
+            elif path in plan.reads and list in map(type, column):
+                if any(isinstance(each, dict | list) for value in column if isinstance(value, list) for each in value):
+                    raise NestedEventError
+                self.listed.add(path)
+        rows = range(len(self.events))
+        for path, group in plan.present.items():
+            if path in self.values:
+                found.update(zip(rows, repeat(group)))
+        if plan.always is not None:
+            found.update(zip(rows, repeat(plan.always)))
+        return found
+
+    def _read(self, path: str, column: Column, *, looks_inside: bool) -> _Lines:
+        """Fold a column into lines, and keep them for the checks."""
+        distinct = self._distinct(path, column)
+        values: Sequence[Any] = column if distinct is None else distinct
+        rows = None
+        try:
+            text, is_exact = fold_lines(values)
+        except TypeError:  # not all text
+            if looks_inside and dict in map(type, column):
+                raise NestedEventError from None
+            values, rows = text_column(values)
+            text, is_exact = fold_lines(values)
+        if rows is not None:
+            self.listed.add(path)
+        elif is_exact and distinct is None:
+            self.folded.joined[path] = text
+        elif is_exact and distinct is not None:
+            self.folded.distinct[path] = (distinct, text)
+        return _Lines(text, len(values), rows, distinct)
+
+    def _place(self, hits: list[Hit], lines: _Lines, column: Column, found: set[Hit]) -> None:
+        """Turn lines into rows."""
+        if not hits:
+            return
+        if lines.rows is not None:
+            rows = lines.rows
+            found.update((rows[line], group) for line, group in hits)
+        elif lines.distinct is not None:
+            groups = dict[object, list[int]]()
+            for line, group in hits:
+                groups.setdefault(lines.distinct[line], []).append(group)
+            found.update((row, group) for row, value in enumerate(column) for group in groups.get(value, ()))
+        else:
+            found.update(hits)
+
+    def _distinct(self, path: str, column: Column) -> list[object] | None:
+        """Return the values of a column without repeats, when there are few."""
+        count = len(column)
+        if count < _DISTINCT_FROM:
+            return None
+        skip = self._plan.skip
+        left = skip.get(path, 0)
+        if left > 0:
+            skip[path] = left - 1
+            return None
+        try:
+            distinct = set(column)
+        except TypeError:
+            distinct = None
+        if distinct is None or len(distinct) * _DISTINCT_FACTOR > count or bool in set(map(type, column)):
+            # 1 and true are one value of a set, yet not one text.
+            skip[path] = _SKIP
+            return None
+        return list(distinct)
+
+
+class _Lines(NamedTuple):
+    """A column as text.
+
+    Attributes:
+        text: Folded, separated.
+        size: How many lines.
+        rows: Row of each line, where they are members of lists.
+        distinct: Value of each line, where repeats were left out.
+    """
+
+    text: str
+    size: int
+    rows: list[int] | None
+    distinct: list[object] | None
+
+
+def _hits(fields: Sequence[FieldPlan], lines: _Lines) -> list[Hit]:
+    """Return line and group of each anchor found."""
+    hits = list[Hit]()
+    for field in fields if lines.size else ():
+        if field.values:
+            texts = lines.text.split(SEPARATOR)
+            if not field.values.isdisjoint(texts):
+                exact = field.exact
+                hits.extend((line, exact[text]) for line, text in enumerate(texts) if text in exact)
+        if field.scanner is not None:
+            groups = field.groups
+            text = f"{SEPARATOR}{lines.text}{SEPARATOR}"
+            hits.extend((line, groups[each]) for line, each in field.scanner.lines(text, lines.size))
+    return hits

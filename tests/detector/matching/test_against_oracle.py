@@ -1,0 +1,134 @@
+"""The fast path finds what trying every rule finds: on random rules and events, and on real ones."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from detector.matching import planning
+from detector.matching.grouping import SourceFields
+from detector.matching.matcher import Matcher
+from detector.matching.scanner import ScannerName, hyperscan
+from detector.rules.condition import Condition
+from detector.rules.loader import load_rules
+from detector.rules.model import DetectionRule, LogSource
+from tests.detector.matching.conditions import conditions, events, flat_events, oracle, rules_of
+from tests.shared import unpacked
+
+SCANNERS: list[ScannerName] = ["ahocorasick"] if hyperscan is None else ["hyperscan", "ahocorasick"]
+EXAMPLES = 4_000 if os.environ.get("ISTHMUS_LONG") else 150
+
+
+def _fail(rule: DetectionRule, error: Exception) -> None:
+    raise AssertionError(f"{rule.condition}: {error!r}")
+
+
+def _agrees(made: Sequence[Condition], batch: list[dict[str, Any]], source: LogSource, scanner: ScannerName) -> None:
+    matcher = Matcher(rules_of(made), _fail, scanner)
+    expected = oracle(matcher, batch, source)
+    assert matcher.match(batch, source) == expected
+    assert matcher.match(batch, [source] * len(batch)) == expected, "under a plan of its own"
+    alone = [(row, number) for row, event in enumerate(batch) for _, number in matcher.match([event], source)]
+    assert alone == expected
+    again = [(row, number) for row, event in enumerate(batch) for _, number in matcher.match([event], source)]
+    assert again == expected, "once shapes are known"
+
+
+@pytest.mark.parametrize("scanner", SCANNERS)
+@given(
+    made=st.lists(conditions, min_size=1, max_size=6),
+    batch=st.lists(events, min_size=1, max_size=14),
+    source=st.sampled_from([LogSource(), LogSource("c"), LogSource("c", "p"), LogSource("d", "q", "s")]),
+)
+@settings(max_examples=EXAMPLES, deadline=None)
+def test_events_of_any_shape(
+    scanner: ScannerName, made: list[Condition], batch: list[dict[str, Any]], source: LogSource
+) -> None:
+    _agrees(made, batch, source, scanner)
+
+
+@pytest.mark.parametrize("scanner", SCANNERS)
+@given(
+    made=st.lists(conditions, min_size=1, max_size=8),
+    distinct=st.lists(flat_events, min_size=5, max_size=12),
+    repeats=st.integers(1, 5),
+)
+@settings(max_examples=EXAMPLES, deadline=None)
+def test_events_of_one_shape(
+    scanner: ScannerName, made: list[Condition], distinct: list[dict[str, Any]], repeats: int
+) -> None:
+    _agrees(made, distinct * repeats, LogSource(), scanner)
+
+
+@given(made=st.lists(conditions, min_size=1, max_size=6), batch=st.lists(events, min_size=6, max_size=20))
+@settings(max_examples=EXAMPLES, deadline=None)
+def test_while_plans_change(made: list[Condition], batch: list[dict[str, Any]]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(planning, "MAX_EVENTS", 4)
+        matcher = Matcher(rules_of(made), _fail)
+        expected = oracle(matcher, batch, LogSource())
+        for _ in range(3):
+            assert matcher.match(batch, LogSource()) == expected
+        assert matcher.plans > 1
+
+
+LANES = {
+    "structured_windows": 6_489,
+    "sysmon_file_event": 505,
+    "raw_windows": 224,
+    "cisco_syslog": 14_134,
+    "match_heavy": 9_996,
+    "no_match": 0,
+}
+"""Matches that both peers and a slow evaluation of every rule found."""
+
+
+@pytest.fixture(scope="module")
+def sigmahq(tmp_path_factory: pytest.TempPathFactory) -> list[DetectionRule]:
+    folder = unpacked("sigmahq_rules", tmp_path_factory.mktemp("sigmahq"))
+    return list(load_rules([folder / "sigmahq" / "rules"]).rules.values())
+
+
+@pytest.fixture(scope="module")
+def lanes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, Any]]]:
+    folder = unpacked("lanes", tmp_path_factory.mktemp("lanes"))
+    decoder = msgspec.json.Decoder(dict[str, Any])
+    return {name: decoder.decode_lines((folder / f"{name}.ndjson").read_bytes()) for name in LANES}
+
+
+def _batches(lane: list[dict[str, Any]], size: int) -> Iterator[list[dict[str, Any]]]:
+    each = iter(lane)
+    while batch := list(islice(each, size)):
+        yield batch
+
+
+@pytest.mark.parametrize("lane", LANES)
+@pytest.mark.parametrize("size", [1, 3, 100, 1_000])
+def test_lanes_match_as_often_as_the_peers_found(
+    sigmahq: list[DetectionRule], lanes: dict[str, list[dict[str, Any]]], lane: str, size: int
+) -> None:
+    matcher = Matcher(sigmahq, _fail)
+    assert sum(len(matcher.match(batch, SourceFields())) for batch in _batches(lanes[lane], size)) == LANES[lane]
+
+
+@pytest.mark.parametrize("scanner", SCANNERS)
+@pytest.mark.parametrize("lane", LANES)
+def test_lanes_match_as_the_oracle_says(
+    sigmahq: list[DetectionRule], lanes: dict[str, list[dict[str, Any]]], lane: str, scanner: ScannerName
+) -> None:
+    matcher = Matcher(sigmahq, _fail, scanner)
+    some = lanes[lane][::97]
+    sources = [LogSource(*map(event.get, ("category", "product", "service"))) for event in some]
+    expected = [
+        (row, number)
+        for row, (event, source) in enumerate(zip(some, sources, strict=True))
+        for number in matcher.try_all(event, source)
+    ]
+    assert matcher.match(some, SourceFields()) == expected
