@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import repeat
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from detector.matching.columns import Column, Event, Folded, NestedEventError, Values, fold_lines, text_column
 from detector.matching.plan import FieldPlan, Plan
-from detector.matching.terms import KEYWORD, SEPARATOR
+from detector.matching.terms import SEPARATOR
 
 _DISTINCT_FROM = 8
 """Events from which it pays to look for repeated values."""
@@ -19,8 +18,8 @@ _DISTINCT_FACTOR = 4
 _SKIP = 20
 """Batches for which a column that did not repeat is not tried again."""
 
-Hit = tuple[int, int]
-"""Row and group."""
+Hits = dict[int, Collection[int]]
+"""Group to the rows that bring it up."""
 
 
 class Batch:
@@ -41,8 +40,8 @@ class Batch:
         self.folded = Folded(self.values, events)
         self.listed: set[str] = set()
 
-    def hits(self, *, is_flat: bool) -> set[Hit]:
-        """Return which row brings up which group.
+    def hits(self, *, is_flat: bool) -> Hits:
+        """Return which rows bring up which group.
 
         Args:
             is_flat: No event has objects to look into.
@@ -51,27 +50,26 @@ class Batch:
             NestedEventError: Some has, and it is not said to be flat.
         """
         plan = self._plan
-        found = set[Hit]()
-        keyword = plan.fields.get(KEYWORD)
+        found = dict[int, list[int]]()
         for path, column in self._columns:
             looks_inside = not is_flat and (plan.has_keywords or path in plan.heads)
-            fields = [each for each in (plan.fields.get(path), keyword) if each is not None]
-            if fields:
+            field = plan.field_of(path)
+            if field is not None:
                 lines = self._read(path, column, looks_inside=looks_inside)
-                self._place(_hits(fields, lines), lines, column, found)
+                if lines.size:
+                    _place(_hits(field, lines), lines, column, found)
             elif looks_inside and not {dict, list}.isdisjoint(map(type, column)):
                 raise NestedEventError
             elif path in plan.reads and list in map(type, column):
                 if any(isinstance(each, dict | list) for value in column if isinstance(value, list) for each in value):
                     raise NestedEventError
                 self.listed.add(path)
-        rows = range(len(self.events))
-        for path, group in plan.present.items():
-            if path in self.values:
-                found.update(zip(rows, repeat(group)))
+        every = range(len(self.events))
+        hits: Hits = {group: set(rows) for group, rows in found.items()}
+        hits.update((group, every) for path, group in plan.present.items() if path in self.values)
         if plan.always is not None:
-            found.update(zip(rows, repeat(plan.always)))
-        return found
+            hits[plan.always] = every
+        return hits
 
     def _read(self, path: str, column: Column, *, looks_inside: bool) -> _Lines:
         """Fold a column into lines, and keep them for the checks."""
@@ -92,21 +90,6 @@ class Batch:
         elif is_exact and distinct is not None:
             self.folded.distinct[path] = (distinct, text)
         return _Lines(text, len(values), rows, distinct)
-
-    def _place(self, hits: list[Hit], lines: _Lines, column: Column, found: set[Hit]) -> None:
-        """Turn lines into rows."""
-        if not hits:
-            return
-        if lines.rows is not None:
-            rows = lines.rows
-            found.update((rows[line], group) for line, group in hits)
-        elif lines.distinct is not None:
-            groups = dict[object, list[int]]()
-            for line, group in hits:
-                groups.setdefault(lines.distinct[line], []).append(group)
-            found.update((row, group) for row, value in enumerate(column) for group in groups.get(value, ()))
-        else:
-            found.update(hits)
 
     def _distinct(self, path: str, column: Column) -> list[object] | None:
         """Return the values of a column without repeats, when there are few."""
@@ -145,17 +128,45 @@ class _Lines(NamedTuple):
     distinct: list[object] | None
 
 
-def _hits(fields: Sequence[FieldPlan], lines: _Lines) -> list[Hit]:
+def _hits(field: FieldPlan, lines: _Lines) -> Iterable[tuple[int, int]]:
     """Return line and group of each anchor found."""
-    hits = list[Hit]()
-    for field in fields if lines.size else ():
-        if field.values:
-            texts = lines.text.split(SEPARATOR)
-            if not field.values.isdisjoint(texts):
-                exact = field.exact
-                hits.extend((line, exact[text]) for line, text in enumerate(texts) if text in exact)
-        if field.scanner is not None:
-            groups = field.groups
-            text = f"{SEPARATOR}{lines.text}{SEPARATOR}"
-            hits.extend((line, groups[each]) for line, each in field.scanner.lines(text, lines.size))
+    hits = list[tuple[int, int]]()
+    if field.values:
+        texts = lines.text.split(SEPARATOR)
+        if not field.values.isdisjoint(texts):
+            exact = field.exact
+            hits.extend((line, exact[text]) for line, text in enumerate(texts) if text in exact)
+    index = field.index
+    if index is not None:
+        numbers, literals = index.scanner.lines(f"{SEPARATOR}{lines.text}{SEPARATOR}", lines.size)
+        if literals:
+            hits.extend(zip(numbers, map(index.groups.__getitem__, literals), strict=True))
     return hits
+
+
+def _place(hits: Iterable[tuple[int, int]], lines: _Lines, column: Column, found: dict[int, list[int]]) -> None:
+    """Turn lines into rows."""
+    if lines.distinct is not None:
+        groups = dict[object, list[int]]()
+        for line, group in hits:
+            groups.setdefault(lines.distinct[line], []).append(group)
+        if groups:
+            places = _rows_of(column, groups.keys())
+            for value, numbers in groups.items():
+                for group in numbers:
+                    found.setdefault(group, []).extend(places[value])
+        return
+    rows = lines.rows
+    for line, group in hits:
+        places_of_group = found.get(group)
+        if places_of_group is None:
+            places_of_group = found[group] = []
+        places_of_group.append(line if rows is None else rows[line])
+
+
+def _rows_of(column: Column, values: Collection[object]) -> dict[object, list[int]]:
+    places: dict[object, list[int]] = {value: [] for value in values}
+    for row, value in enumerate(column):
+        if value in places:
+            places[value].append(row)
+    return places

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from types import CodeType, FunctionType
 from typing import Any as Anything
 from typing import NamedTuple
@@ -21,14 +21,15 @@ from detector.matching.values import scalar_test
 from detector.rules.condition import ExistsTest
 
 Check = Callable[
-    [Mapping[str, Anything], Mapping[str, Anything], Sequence[Anything], int, Callable[[Anything], None]], None
+    [Mapping[str, Anything], Mapping[str, Anything], Sequence[Anything], Iterable[int], Callable[[Anything], None]],
+    None,
 ]
-"""Takes columns of folded text, columns of values, events, a position and what to call with (position, rule)."""
+"""Takes columns of folded text, columns of values, events, some rows and what to call with (row, rule)."""
 
 _MANY = 10
 """Alternatives above which a scanner is faster than one search each."""
 
-_ARGUMENTS = ("folded", "values", "events", "at", "found")
+_ARGUMENTS = ("folded", "values", "events", "rows", "found")
 
 
 class _Weighed(NamedTuple):
@@ -48,7 +49,8 @@ class CodeWriter:
 
     def check(self, rules: Sequence[tuple[int, Tree | None]]) -> Check:
         """Return a function that reports those rules whose rest holds."""
-        body: list[ast.stmt] = [self._statement(number, rest) for number, rest in rules]
+        each: list[ast.stmt] = [self._statement(number, rest) for number, rest in rules]
+        body: list[ast.stmt] = [ast.For(ast.Name("at", ast.Store()), _name("rows"), each, [])]
         arguments = ast.arguments(
             posonlyargs=[], args=[ast.arg(name) for name in _ARGUMENTS], kwonlyargs=[], kw_defaults=[], defaults=[]
         )
@@ -57,7 +59,7 @@ class CodeWriter:
             function.type_params = []
         module = ast.fix_missing_locations(ast.Module([function], []))
         code = compile(module, "<rules>", "exec")
-        inner = next(each for each in code.co_consts if isinstance(each, CodeType))
+        inner = next(constant for constant in code.co_consts if isinstance(constant, CodeType))
         return FunctionType(inner, self._constants)
 
     def _statement(self, number: int, rest: Tree | None) -> ast.stmt:

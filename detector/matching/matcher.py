@@ -8,12 +8,12 @@ plan. Events with lists in a field that a rule reads, and rules whose check rais
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import structlog
 
-from detector.matching.batch import Batch, Hit
+from detector.matching.batch import Batch, Hits
 from detector.matching.columns import Event, NestedEventError
 from detector.matching.evaluator import Predicate, compile_condition
 from detector.matching.fields import Fields, flat_fields
@@ -120,7 +120,7 @@ class Matcher:
         tries = 0
         groups = groups_of_one(shape, texts)
         if groups:
-            tries = self._check(shape.plan, OneEvent(shape, event, texts), [(0, each) for each in groups], (0,), found)
+            tries = self._check(shape.plan, OneEvent(shape, event, texts), dict.fromkeys(groups, (0,)), (0,), found)
             if len(found) > 1:
                 found[:] = sorted(set(found))
         if not planning.is_settled:
@@ -154,32 +154,30 @@ class Matcher:
         for row, event in zip(group.rows, group.events, strict=True):
             texts = texts_of_one(shape, event)
             if texts is not None:
-                hits: Iterable[Hit] = [(0, each) for each in groups_of_one(shape, texts)]
+                hits: Hits = dict.fromkeys(groups_of_one(shape, texts), (0,))
                 tries += self._check(planning.plan, OneEvent(shape, event, texts), hits, (row,), found)
             else:
                 batch = Batch(planning.plan, group.names, [(value,) for value in event.values()], (event,))
                 tries += self._check(planning.plan, batch, batch.hits(is_flat=is_flat), (row,), found)
         return tries
 
-    def _check(
-        self, plan: Plan, batch: Batch | OneEvent, hits: Iterable[Hit], rows: Sequence[int], found: list[Found]
-    ) -> int:
+    def _check(self, plan: Plan, batch: Batch | OneEvent, hits: Hits, places: Sequence[int], found: list[Found]) -> int:
         """Check what the anchors did not prove, and return how many rules were tried."""
-        matched = list[Found]()
-        report = matched.append
+        matched = found if isinstance(places, range) else list[Found]()
         folded, values, events, listed = batch.folded, batch.values, batch.events, batch.listed
         groups, tries = plan.groups, 0
-        for at, number in hits:
+        for number, rows in hits.items():
             group = groups[number]
-            tries += len(group.rules)
-            if listed and not listed.isdisjoint(self._paths(group)):
-                matched.extend((at, each) for each in group.rules if self._holds(each, events[at]))
-                continue
-            try:
-                (group.check or plan.check_of(group))(folded, values, events, at, report)
-            except Exception:  # noqa: BLE001  the oracle tells which rule it was, and goes on with the others
-                matched.extend((at, each) for each in group.rules if self._holds(each, events[at]))
-        found.extend((rows[at], number) for at, number in matched)
+            tries += len(group.rules) * len(rows)
+            if not listed or listed.isdisjoint(self._paths(group)):
+                try:
+                    (group.check or plan.check_of(group))(folded, values, events, rows, matched.append)
+                    continue
+                except Exception:  # noqa: BLE001, S110  the oracle tells which rule it was, and goes on with the others
+                    pass
+            matched.extend((row, each) for row in rows for each in group.rules if self._holds(each, events[row]))
+        if matched is not found:
+            found.extend((places[row], number) for row, number in matched)
         return tries
 
     def _paths(self, group: Group) -> frozenset[str]:

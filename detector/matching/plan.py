@@ -20,30 +20,40 @@ STEP = 200
 """Rules planned between two pauses."""
 
 
-class FieldPlan:
+class LiteralIndex:
+    """Literals to be found in texts, with the separators that frame them.
+
+    Attributes:
+        groups: Group of each literal.
+    """
+
+    def __init__(self, found: Iterable[tuple[str, int]], scanner: ScannerName) -> None:
+        pairs = list(dict.fromkeys(found))
+        self.groups = [group for _, group in pairs]
+        self._literals = [literal for literal, _ in pairs]
+        self._name: ScannerName = scanner
+        self._scanner: Scanner | None = None
+
+    @property
+    def scanner(self) -> Scanner:
+        """Finds the literals; made when first asked for."""
+        if self._scanner is None:
+            self._scanner = scanner_for(self._literals, self._name)
+        return self._scanner
+
+
+class FieldPlan(msgspec.Struct):
     """Anchors in one field.
 
     Attributes:
         exact: Folded value to group.
         values: The keys of `exact`.
-        literals: Other literals, with the separators that frame them.
-        groups: Group of each literal.
+        index: Other literals, keywords among them; None when there are none.
     """
 
-    def __init__(self, scanner: ScannerName) -> None:
-        self.exact: dict[str, int] = {}
-        self.values: frozenset[str] = frozenset()
-        self.literals: list[str] = []
-        self.groups: list[int] = []
-        self._name: ScannerName = scanner
-        self._scanner: Scanner | None = None
-
-    @property
-    def scanner(self) -> Scanner | None:
-        """Finds the literals; made when first asked for, None when there are none."""
-        if self._scanner is None and self.literals:
-            self._scanner = scanner_for(self.literals, self._name)
-        return self._scanner
+    exact: dict[str, int] = {}
+    values: frozenset[str] = frozenset()
+    index: LiteralIndex | None = None
 
 
 class Group(msgspec.Struct):
@@ -69,7 +79,8 @@ class Plan:
         reads: Fields that some rule reads.
 
     Attributes:
-        fields: Field to its anchors; `KEYWORD` for all values.
+        fields: Field to its anchors.
+        keywords: Literals to be found in any value; None when there are none.
         present: Field to the group that its presence brings up.
         always: Group that every event brings up; None when there is none.
         groups: All groups.
@@ -81,6 +92,8 @@ class Plan:
 
     def __init__(self, sample: Sample, scanner: ScannerName, reads: frozenset[str]) -> None:
         self.fields: dict[str, FieldPlan] = {}
+        self.keywords: LiteralIndex | None = None
+        self._other: FieldPlan | None = None
         self.present: dict[str, int] = {}
         self.always: int | None = None
         self.groups: list[Group] = []
@@ -113,6 +126,10 @@ class Plan:
                 yield
         yield from self._file(anchored, always)
 
+    def field_of(self, path: str) -> FieldPlan | None:
+        """Return the anchors to look for in a field: its own, and keywords."""
+        return self.fields.get(path, self._other)
+
     def check_of(self, group: Group) -> Check:
         """Return a group's check, making it when it is first needed."""
         if group.check is None:
@@ -134,19 +151,22 @@ class Plan:
         always.extend(present.pop(KEYWORD, ()))
         self.present = {path: self._group(numbers) for path, numbers in present.items()}
         self.always = self._group(always) if always else None
+        keywords = literals.pop(KEYWORD, {}).items()
+        if keywords:
+            self.keywords = LiteralIndex(keywords, self._scanner)
+            self._other = FieldPlan(index=self.keywords)
         for path, found in literals.items():
-            field = self._field(path)
-            field.literals, field.groups = list(found), list(found.values())
+            # Keywords are found in the same pass, so that no text is read twice.
+            self._field(path).index = LiteralIndex((*found.items(), *keywords), self._scanner)
         for path, field in self.fields.items():
             field.values = frozenset(field.exact)
-            if self._sample.has(path) and field.scanner is not None:  # others are made should the field turn up
+            field.index = field.index or self.keywords
+            if self._sample.has(path) and field.index is not None:  # others are made should the field turn up
+                _ = field.index.scanner
                 yield
 
     def _field(self, path: str) -> FieldPlan:
-        field = self.fields.get(path)
-        if field is None:
-            field = self.fields[path] = FieldPlan(self._scanner)
-        return field
+        return self.fields.setdefault(path, FieldPlan())
 
     def _group(self, numbers: Sequence[int]) -> int:
         key = tuple(sorted(set(numbers)))

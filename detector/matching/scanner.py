@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib import import_module
 from itertools import accumulate, count, repeat
 from operator import add
@@ -29,8 +29,8 @@ ScannerName = Literal["hyperscan", "ahocorasick"]
 class Scanner(Protocol):
     """Literals of one field."""
 
-    def lines(self, text: str, lines: int) -> Sequence[tuple[int, int]]:
-        """Return (line, literal) of each literal found in separated lines, sometimes repeated.
+    def lines(self, text: str, lines: int) -> tuple[Iterable[int], Sequence[int]]:
+        """Return the line of each literal found in separated lines, and beside it the literal, sometimes repeated.
 
         Args:
             text: Lines, joined by the separator, with one before the first and one after the last.
@@ -84,16 +84,17 @@ class HyperscanScanner:
 
         self._both, self._which = both, which
 
-    def lines(self, text: str, lines: int) -> Sequence[tuple[int, int]]:
-        """Return (line, literal) of each literal found."""
+    def lines(self, text: str, lines: int) -> tuple[Iterable[int], Sequence[int]]:
+        """Return the lines and the literals found."""
         buffer = text.encode("utf-8", "surrogatepass")
         self._scan(buffer, self._both)
         if not self._ends:
-            return ()
-        found = list(zip(_lines_of(self._ends, buffer, b"\n", text, lines), self._found, strict=True))
-        self._ends.clear()
+            return (), ()
+        found = self._found.copy()
         self._found.clear()
-        return found
+        ends = self._ends.copy()
+        self._ends.clear()
+        return _lines_of(ends, buffer, b"\n", text, lines), found
 
     def literals(self, text: str) -> Sequence[int]:
         """Return the literals found."""
@@ -111,20 +112,20 @@ class AhoCorasickScanner:
     def __init__(self, literals: Sequence[str]) -> None:
         self._automaton = ahocorasick_rs.AhoCorasick(literals, store_patterns=False)
 
-    def lines(self, text: str, lines: int) -> Sequence[tuple[int, int]]:
-        """Return (line, literal) of each literal found."""
+    def lines(self, text: str, lines: int) -> tuple[Iterable[int], Sequence[int]]:
+        """Return the lines and the literals found."""
         found = self._automaton.find_matches_as_indexes(text, overlapping=True)
         if not found:
-            return ()
+            return (), ()
         ends = [end for _, _, end in found]
-        return list(zip(_lines_of(ends, text, SEPARATOR, text, lines), [each[0] for each in found], strict=True))
+        return _lines_of(ends, text, SEPARATOR, text, lines), [each[0] for each in found]
 
     def literals(self, text: str) -> Sequence[int]:
         """Return the literals found."""
         return [each[0] for each in self._automaton.find_matches_as_indexes(text, overlapping=True)]
 
 
-def _lines_of(ends: list[int], buffer: Any, separator: Any, text: str, lines: int) -> Sequence[int]:  # noqa: ANN401
+def _lines_of(ends: list[int], buffer: Any, separator: Any, text: str, lines: int) -> Iterable[int]:  # noqa: ANN401
     """Return the line of each match. A match may end with the separator of its line, never beyond.
 
     Args:
@@ -140,7 +141,7 @@ def _lines_of(ends: list[int], buffer: Any, separator: Any, text: str, lines: in
         starts = list(map(add, accumulate(map(len, text[1:-1].split(SEPARATOR)), initial=0), count(1)))
     else:
         starts = [each.end() for each in re.finditer(separator, buffer)]
-    return list(map(add, map(bisect_left, repeat(starts), ends), repeat(-1)))
+    return map(add, map(bisect_left, repeat(starts), ends), repeat(-1))
 
 
 def _counted(ends: list[int], occurrences: Any, separator: Any) -> list[int]:  # noqa: ANN401  bytes.count or str.count

@@ -43,16 +43,16 @@ def shape_of(plan: Plan, names: tuple[str, ...]) -> Shape:
     always = {group for path, group in plan.present.items() if path in names}
     if plan.always is not None:
         always.add(plan.always)
+    words = plan.keywords
     for position, path in enumerate(names):
         field = plan.fields.get(path)
         if field is None:
             continue
         if field.exact:
             exact.append((position, field.exact))
-        if field.scanner is not None:
-            scans.append((position, field.scanner, field.groups))
-    words = plan.fields.get(KEYWORD)
-    keyword = None if words is None or words.scanner is None else (words.scanner, words.groups)
+        if field.index is not None and field.index is not words:
+            scans.append((position, field.index.scanner, field.index.groups))
+    keyword = None if words is None else (words.scanner, words.groups)
     looks_inside = plan.has_keywords or not plan.heads.isdisjoint(names)
     positions = {path: position for position, path in enumerate(names)}
     return Shape(plan, positions, exact, scans, keyword, frozenset(always), looks_inside)
