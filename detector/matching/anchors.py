@@ -53,15 +53,15 @@ def need_of(tree: Tree, sample: Sample) -> Need:
 
 
 def _term(term: Term, sample: Sample) -> Need:
-    if term.kind in {"null", "exists"} or (term.kind == "other" and term.path == KEYWORD):
-        return Need(0.0, None, term)
     if term.is_literal and (term.literal or term.kind == "equal"):
         anchor = Anchor(term.path, term.kind, term.literal)
         return Need(_cost((anchor,), sample), (anchor,), None)
-    choices: list[tuple[Anchor, ...]] = [(Anchor(term.path, "exists", ""),)]
-    if term.kind == "scalar":
-        needed = needed_literals(term.leaf.test)
-        choices.extend(tuple(Anchor(term.path, "within", literal) for literal in sorted(each)) for each in needed)
+    needed = needed_literals(term.leaf.test)
+    choices = [tuple(Anchor(term.path, "within", literal) for literal in sorted(each)) for each in needed]
+    if term.kind in {"scalar", "other"} and term.path != KEYWORD:
+        choices.append((Anchor(term.path, "exists", ""),))
+    if not choices:
+        return Need(0.0, None, term)
     best = min(choices, key=lambda each: _cost(each, sample))
     return Need(_cost(best, sample), best, term)
 

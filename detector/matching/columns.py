@@ -97,8 +97,6 @@ def text_column(column: Column) -> tuple[list[str], list[int] | None]:
         NestedEventError: A list holds objects or lists.
     """
     kinds = set(map(type, column))
-    if kinds == {int}:
-        return list(map(str, column)), None
     if list not in kinds:
         return [MISSING if (text := text_of(value)) is None else text for value in column], None
     texts, rows = list[str](), list[int]()

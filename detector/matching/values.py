@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from itertools import groupby
 from typing import Any
 
 import re2  # type: ignore[import-untyped]  # google-re2 has no stubs
@@ -28,6 +29,9 @@ ScalarTest = Callable[[Any], bool]
 _MAX_MEMORY = 1 << 20
 """Bytes that RE2 may use for the states of one expression; beyond it scans without them, in linear time still."""
 
+_LONGEST_INT = 10**4_300
+"""Python writes no longer integers; no source sends any, and no rule can mean one."""
+
 _COMPARE: Mapping[str, Callable[[float, float], bool]] = {
     "gt": lambda value, bound: value > bound,
     "gte": lambda value, bound: value >= bound,
@@ -39,13 +43,13 @@ _COMPARE: Mapping[str, Callable[[float, float], bool]] = {
 
 
 def text_of(value: object) -> str | None:
-    """Write a scalar as text; None for null and what is no scalar."""
+    """Write a scalar as text; None for null, what is no scalar, and integers of thousands of digits."""
     if isinstance(value, str):
         return value
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):
-        return str(value)
+        return str(value) if -_LONGEST_INT < value < _LONGEST_INT else None
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() else repr(value)
     return None
@@ -83,13 +87,15 @@ def text_test(test: TextTest, *, anchored: bool = True) -> ScalarTest:
     parts = tuple(part if test.cased or not isinstance(part, str) else fold(part) for part in test.parts)
     if not anchored:
         parts = (None, *parts, None)
-    literals = [part for part in parts if isinstance(part, str)]
-    if () in parts or any(part is None for part in parts[1:-1]) or len(literals) > 1:
+    if () in parts:
         return _search_test(_pattern(parts), read)
-    if not literals and parts:
-        return lambda value: text_of(value) is not None
+    runs = ["".join(map(str, run)) for is_run, run in groupby(parts, lambda part: part is not None) if is_run]
     starts, ends = bool(parts) and parts[0] is None, bool(parts) and parts[-1] is None
-    return _affix_test(literals[0] if literals else "", starts=starts, ends=ends, read=read)
+    if not runs and parts:
+        return lambda value: text_of(value) is not None
+    if len(runs) > 1:
+        return _sequence_test(runs, starts=starts, ends=ends, read=read)
+    return _affix_test(runs[0] if runs else "", starts=starts, ends=ends, read=read)
 
 
 def regex_test(pattern: str) -> ScalarTest:
@@ -126,6 +132,26 @@ def _affix_test(literal: str, *, starts: bool, ends: bool, read: Callable[[Any],
     if ends:
         return lambda value: (text := read(value)) is not None and text.startswith(literal)
     return lambda value: read(value) == literal
+
+
+def _sequence_test(runs: Sequence[str], *, starts: bool, ends: bool, read: Callable[[Any], str | None]) -> ScalarTest:
+    """Test for texts one after another with anything between; the first place for each is as good as any."""
+    first, last = "" if starts else runs[0], "" if ends else runs[-1]
+    between = runs[not starts : len(runs) - (not ends)]
+
+    def holds(value: object) -> bool:
+        text = read(value)
+        if text is None or not (text.startswith(first) and text.endswith(last)):
+            return False
+        at, end = len(first), len(text) - len(last)
+        for run in between:
+            at = text.find(run, at, end)
+            if at < 0:
+                return False
+            at += len(run)
+        return at <= end
+
+    return holds
 
 
 def _folded(value: object) -> str | None:
