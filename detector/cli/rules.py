@@ -8,8 +8,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from detector.correlation.plan import CorrelationSettings, plan_correlations
-from detector.errors import RuleErrors, RuleFault
+from detector.errors import RuleFault
 from detector.rules.bundled import bundled_rules
 from detector.rules.loader import load_rules
 
@@ -30,10 +29,6 @@ def check(paths: tuple[Path, ...], pipelines: tuple[Path, ...], *, as_json: bool
     """
     faults = list[RuleFault]()
     ruleset = load_rules(list(paths) or [bundled_rules()], pipelines=list(pipelines), faults=faults)
-    try:
-        plan_correlations(ruleset, CorrelationSettings())
-    except RuleErrors as error:
-        faults.extend(error.faults)
     counts = {"rules": len(ruleset.rules), "correlations": len(ruleset.correlations), "faults": len(faults)}
     if as_json:
         click.echo(msgspec.json.encode({**counts, "details": faults}).decode())

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
-import msgspec
-
 from connectors.record import hashed_id
 from detector.candidate import Candidate, GroupKey
 from detector.correlation.composing import Composer
 from detector.correlation.effects import Effects
 from detector.correlation.group import Changes
+from detector.correlation.groupstate import Decision
 from detector.correlation.hit import Hit
 from detector.correlation.liveness import Liveness
 from detector.correlation.plan import CorrelationSettings
@@ -24,7 +23,7 @@ class AbsenceGroup(TriggeredGroup):
     def __init__(self, composer: Composer, key: GroupKey, settings: CorrelationSettings, liveness: Liveness) -> None:
         absence = composer.plan.rule.absence
         assert absence is not None  # noqa: S101  the level picks the class by this
-        super().__init__(composer, key, absence.trigger, settings.max_candidates)
+        super().__init__(composer, key, (absence.trigger,), settings.max_candidates)
         self._absence = absence
         self._liveness = liveness
         self._partner_uncertainty_ns = settings.partner_uncertainty_ns
@@ -41,7 +40,7 @@ class AbsenceGroup(TriggeredGroup):
 
     def _decide(self, trigger: Candidate, order_ns: int, effects: Effects, changes: Changes) -> None:
         if self._partner(trigger) is not None:
-            self._note(trigger, order_ns, None, changes)
+            self._note(Decision(trigger.event_id, order_ns, None), changes)
             return
         start_ns, end_ns = self._span(trigger)
         silent = None
@@ -49,7 +48,7 @@ class AbsenceGroup(TriggeredGroup):
             silent = self._liveness.uncovered(self._plan.expectations, start_ns, end_ns, self._plan.span_ns)
         if silent is not None and self._absence.coverage == "require":
             effects.notice(_coverage_gap(self._plan.rule.meta.id, trigger, silent, end_ns))
-            self._note(trigger, order_ns, None, changes)
+            self._note(Decision(trigger.event_id, order_ns, None), changes)
             return
         seconds = (end_ns - start_ns) / 1e9
         coverage = None if self._absence.coverage == "ignore" else "full" if silent is None else "partial"
@@ -62,25 +61,18 @@ class AbsenceGroup(TriggeredGroup):
             late=trigger.ready_ns - trigger.time_ns > self._plan.lateness_ns,
             reason=f"nothing that was expected came within {seconds:g} s",
         )
-        self._note(trigger, order_ns, self._report(hit, order_ns, effects), changes)
+        self._note(self._report(hit, trigger, order_ns, effects), changes)
 
     def _joined(self, candidate: Candidate, order_ns: int, effects: Effects, changes: Changes) -> None:
         """Withdraw what a late partner overturns."""
         if candidate.rule_name not in self._absence.missing:
             return
-        for decision in list(self.decisions.values()):
-            trigger = self._trigger(decision.trigger_id)
-            if decision.draft is None or trigger is None or not self._is_partner(trigger, candidate):
-                continue
-            draft = msgspec.structs.replace(
-                decision.draft,
-                status="withdrawn",
-                ready_ns=order_ns,
-                late=True,
-                reason=f"what was missing arrived after all: {candidate.summary}",
-            )
-            effects.draft(draft)
-            self._note(trigger, decision.decided_ns, None, changes)
+        reach_ns = self._plan.span_ns + self._plan.cap_ns
+        last_ns = min(candidate.time_ns + reach_ns, order_ns)
+        for trigger, decision in self._decided_between(candidate.time_ns - reach_ns, last_ns):
+            if decision.held and self._is_partner(trigger, candidate):
+                reason = f"what was missing arrived after all: {candidate.summary}"
+                self._note(self._withdraw(decision, order_ns, reason, effects), changes)
 
     def _span(self, trigger: Candidate) -> tuple[int, int]:
         timespan_ns = self._plan.rule.timespan_ns

@@ -40,8 +40,11 @@ class Composer:
         """Decide whether this group reports a hit, and under which key.
 
         A list-valued key puts the same evidence into several groups. Exactly one of them, the least, reports it,
-        under a key that names them all; each can compute that alone, wherever its neighbours are kept.
+        under a key that names them all; each can compute that alone, wherever its neighbours are kept. What rests on
+        something missing is reported by each group: whether it is missing in its neighbours too, none can know.
         """
+        if self.plan.needs_silence:
+            return True
         shared = shared_groups(self._groups(candidate) for candidate in (hit.anchor, *hit.evidence))
         if len(shared) <= 1:
             return True
@@ -132,12 +135,16 @@ class Composer:
                 several = hit.group is not None and ";" in key
                 fields[name] = list[Scalar](key.split(";")) if several else key
         for part in hit.evidence:
-            prefix = self._names.get(part.rule_name, part.rule_name)
+            prefix = self.name_of(part.rule_name)
             for path, value in part.fields.items():
                 if len(fields) >= MAX_FIELDS:
                     return fields
                 fields.setdefault(f"{prefix}.{path}", value)
         return fields
+
+    def name_of(self, rule_id: str) -> str:
+        """Return the name under which readers know a rule."""
+        return self._names.get(rule_id, rule_id)
 
     def _groups(self, candidate: Candidate) -> list[GroupKey]:
         route = self._routes.get(candidate.rule_name)

@@ -8,6 +8,7 @@ from detector.candidate import Candidate, GroupKey
 from detector.correlation.composing import Composer
 from detector.correlation.effects import Effects
 from detector.correlation.group import Changes
+from detector.correlation.groupstate import Decision
 from detector.correlation.hit import Hit
 from detector.correlation.keys import canonical_text
 from detector.correlation.plan import CorrelationSettings
@@ -30,7 +31,7 @@ class DuringGroup(TriggeredGroup):
     ) -> None:
         during = composer.plan.rule.during
         assert during is not None  # noqa: S101  the level picks the class by this
-        super().__init__(composer, key, during.trigger, settings.max_candidates)
+        super().__init__(composer, key, (during.trigger,), settings.max_candidates)
         self._during = during
         self._watched_from = watched_from
         self._partner_uncertainty_ns = settings.partner_uncertainty_ns
@@ -42,8 +43,8 @@ class DuringGroup(TriggeredGroup):
         openers = self._open_at(trigger)
         watched = self._watched_from() <= trigger.time_ns - self._during.max_age_ns
         known = watched or only_grow(self._during.count)
-        self._note(trigger, order_ns, None, changes)
         if not known or not all_hold(self._during.count, len(openers)):
+            self._note(Decision(trigger.event_id, order_ns, None), changes)
             return
         added = self._added(trigger, openers)
         hit = Hit(
@@ -56,7 +57,9 @@ class DuringGroup(TriggeredGroup):
             reason=f"{len(openers)} open at that time",
             fields=added,
         )
-        self._report(hit, order_ns, effects)
+        reported = self._report(hit, trigger, order_ns, effects)
+        # What was open is decided for good: nothing is kept to take it back.
+        self._note(Decision(trigger.event_id, order_ns, None, reported.held), changes)
 
     def _open_at(self, trigger: Candidate) -> list[Candidate]:
         """Return the openers of the intervals that are open, oldest first; one for each key."""

@@ -23,14 +23,16 @@ class GroupState(msgspec.Struct):
 
 
 class Decision(msgspec.Struct, frozen=True):
-    """A decided absence, kept so that it can be withdrawn.
+    """A decided trigger, kept so that it can be withdrawn.
 
     Attributes:
         trigger_id: Event id of the trigger.
         decided_ns: Order value at which it was decided.
         draft: The alert, None when there was none.
+        held: The condition held, whether or not it alerted.
     """
 
     trigger_id: str
     decided_ns: int
     draft: AlertDraft | None
+    held: bool = False

@@ -12,6 +12,7 @@ from detector.correlation.composing import Composer
 from detector.correlation.counting import CountCondition, ValueCondition
 from detector.correlation.during import DuringGroup
 from detector.correlation.effects import Effects
+from detector.correlation.extended import ExpressionCondition, ExtendedGroup
 from detector.correlation.group import Changes, Group, Timer
 from detector.correlation.groupstate import Decision, GroupState
 from detector.correlation.identity import group_id
@@ -223,10 +224,14 @@ class Level:
             return AbsenceGroup(composer, key, settings, self._watch.liveness)
         if plan.rule.during is not None:
             return DuringGroup(composer, key, settings, self._watch.since)
+        if plan.rule.expression is not None and plan.needs_silence:
+            return ExtendedGroup(composer, key, settings)
         return WindowedGroup(composer, key, _condition(plan), settings.max_candidates)
 
 
 def _condition(plan: Plan) -> Condition:
+    if plan.rule.expression is not None:
+        return ExpressionCondition(plan, plan.rule.expression)
     if plan.rule.type == "temporal":
         return TemporalCondition(plan)
     if plan.rule.type == "temporal_ordered":

@@ -7,7 +7,6 @@ from collections.abc import Callable
 import msgspec
 
 from detector.correlation.thresholds import only_grow
-from detector.errors import RuleErrors, RuleFault
 from detector.rules.model import CorrelationRule, DetectionRule, RuleSet, Suppress, Threshold
 
 MAX_CANDIDATES = 10_000
@@ -15,6 +14,9 @@ MAX_CANDIDATES = 10_000
 
 DECISIONS_NS = 86_400 * 10**9
 """How long a decided absence may still be withdrawn."""
+
+FALLING = frozenset({"value_sum", "value_avg", "value_median", "value_percentile"})
+"""Types whose number an additional event may lower."""
 
 Expectations = tuple[tuple[str, int | None], ...]
 """Covering sources with the longest gap expected of them in ns; None: their silence proves nothing."""
@@ -71,18 +73,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def plan_correlations(ruleset: RuleSet, settings: CorrelationSettings) -> dict[str, Plan]:
-    """Plan every correlation of a rule set, and the `suppress` of single-event rules, by id.
-
-    Raises:
-        RuleErrors: A correlation asks for what its type cannot do.
-    """
+    """Plan every correlation of a rule set, and the `suppress` of single-event rules, by id."""
     plans = dict[str, Plan]()
-    faults = list[RuleFault]()
     for correlation in ruleset.correlations.values():
-        faults.extend(_faults(correlation))
         plans[correlation.meta.id] = _plan(correlation, settings, plans)
-    if faults:
-        raise RuleErrors(faults)
     for rule in ruleset.rules.values():
         if rule.suppress is not None:
             folded = suppressing(rule, rule.suppress)
@@ -174,36 +168,28 @@ def _expectations(correlation: CorrelationRule, settings: CorrelationSettings) -
 def _needs_silence(correlation: CorrelationRule) -> bool:
     if correlation.absence is not None:
         return True
-    if correlation.during is not None:
-        return not only_grow(correlation.during.count)
-    return not only_grow(correlation.condition)
+    during = correlation.during
+    if during is not None:
+        # A close, or a newer opener that does not count, could have ended what seems to be open.
+        return bool(during.close or during.distinct or during.for_ns) or not only_grow(during.count)
+    if correlation.expression is not None:
+        return bool(correlation.expression.unwanted())
+    # More events can lower all of these: a missing one could make them pass what they must exceed.
+    return correlation.type in FALLING or not only_grow(correlation.condition)
 
 
 def _retention(correlation: CorrelationRule, window_ns: int, cap_ns: int, expectations: Expectations) -> int:
     retention_ns = window_ns + _delay(correlation, cap_ns, expectations)
-    return max(retention_ns, DECISIONS_NS) if correlation.absence is not None else retention_ns
+    return max(retention_ns, DECISIONS_NS) if _can_be_overturned(correlation) else retention_ns
 
 
 def _delay(correlation: CorrelationRule, wait_ns: int, expectations: Expectations) -> int:
-    if correlation.absence is None and correlation.during is None:
+    if not _can_be_overturned(correlation) and correlation.during is None:
         return 0
     return wait_ns + max((each or 0 for _, each in expectations), default=0)
 
 
-def _faults(correlation: CorrelationRule) -> list[RuleFault]:
-    meta = correlation.meta
-    everything = len(correlation.rules)
-    whats = list[tuple[str, str]]()
-    if correlation.type == "temporal_ordered" and any(
-        each.operator not in {"gte", "eq"} or each.value != everything for each in correlation.condition
-    ):
-        whats.append(("temporal_ordered needs all of its rules", "leave `condition` out, or use type temporal"))
-    if correlation.type == "value_percentile" and not _is_percentile(correlation.percentile):
-        whats.append(("value_percentile without a percentile from 0 to 100", "add `percentile: 95`"))
-    if correlation.type.startswith("value_") and not correlation.field:
-        whats.append((f"{correlation.type} without a field", "add `field` to its condition"))
-    return [RuleFault(meta.path, meta.line, meta.title, what, instead) for what, instead in whats]
-
-
-def _is_percentile(number: float | None) -> bool:
-    return number is not None and 0 <= number <= 100
+def _can_be_overturned(correlation: CorrelationRule) -> bool:
+    """Return whether something was missing in its alerts that may arrive after all."""
+    expression = correlation.expression
+    return correlation.absence is not None or (expression is not None and bool(expression.unwanted()))

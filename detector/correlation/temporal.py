@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from detector.candidate import Candidate
 from detector.correlation.hit import Hit
@@ -40,10 +40,14 @@ class TemporalCondition:
     def between(self, window: Window, start_ns: int, end_ns: int, expired: Candidate) -> Hit | None:
         """Return whether enough rules are left in a range of time, after a candidate has left it."""
         found = [entries[-1][3] for rule in self._rules if (entries := window.rule_between(rule, start_ns, end_ns))]
-        if not found or not all_hold(self._thresholds, len(found)):
+        if not found or not self._holds(found):
             return None
         found.sort(key=lambda each: (each.time_ns, each.event_id))
         return Hit(anchor=found[-1], evidence=tuple(found), decided_by=expired.event_id, time_ns=end_ns)
+
+    def _holds(self, found: Sequence[Candidate]) -> bool:
+        """Return whether one match of each of these rules is enough."""
+        return all_hold(self._thresholds, len(found))
 
     def _around(self, window: Window, anchor: Candidate, decided_by: str) -> Hit | None:
         found = list[Candidate]()
@@ -53,7 +57,7 @@ class TemporalCondition:
             if nearest is not None:
                 found.append(nearest)
                 widened_ns = max(widened_ns, abs(nearest.time_ns - anchor.time_ns) - self._span_ns)
-        if not all_hold(self._thresholds, len(found)):
+        if not self._holds(found):
             return None
         found.sort(key=lambda each: (each.time_ns, each.event_id))
         return Hit(

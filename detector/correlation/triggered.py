@@ -1,10 +1,14 @@
-"""Groups in which each trigger is decided on its own, once nothing can change the answer: `absence`, `during`."""
+"""Groups in which each trigger is decided on its own, once nothing can change the answer.
+
+`absence`, `during`, and conditions of words with a `not`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 
-from detector.alert import AlertDraft
+import msgspec
+
 from detector.candidate import Candidate, GroupKey
 from detector.correlation.composing import Composer
 from detector.correlation.effects import Effects
@@ -17,27 +21,28 @@ from detector.correlation.window import Window
 class TriggeredGroup:
     """Keeps triggers and partners, and decides each trigger by a timer of its own."""
 
-    def __init__(self, composer: Composer, key: GroupKey, trigger_rule: str, max_candidates: int) -> None:
+    def __init__(self, composer: Composer, key: GroupKey, triggers: Collection[str], max_candidates: int) -> None:
         self.window = Window()
         self.state = GroupState()
         self.decisions: dict[str, Decision] = {}
         self._composer = composer
         self._plan = composer.plan
         self._key = key
-        self._trigger_rule = trigger_rule
+        self._trigger_rules = frozenset(triggers)
+        self._triggers: dict[str, Candidate] = {}
         self._max_candidates = max_candidates
         self._sweep: Timer | None = None
 
     def apply(self, candidate: Candidate, order_ns: int, effects: Effects) -> Changes:
         """Apply a candidate: a trigger starts waiting, a partner may overturn a decision."""
         changes = Changes()
-        changes.forgotten.extend(self.window.evict_before(order_ns - self._plan.retention_ns))
-        if not self.window.insert(candidate):
+        self._forget(self.window.evict_before(order_ns - self._plan.retention_ns), changes)
+        if not self._insert(candidate):
             return changes
         evicted = self.window.evict_oldest(self._max_candidates)
         effects.counts["evicted"] += len(evicted)
-        changes.forgotten.extend(evicted)
-        if candidate.rule_name == self._trigger_rule:
+        self._forget(evicted, changes)
+        if candidate.rule_name in self._trigger_rules:
             changes.timers.append(Timer(self._decided_at(candidate), "decide", candidate.event_id))
         self._joined(candidate, order_ns, effects, changes)
         self._watch_sweep(changes)
@@ -47,23 +52,23 @@ class TriggeredGroup:
         """Decide a trigger, or sweep up."""
         changes = Changes()
         if timer.name == "decide" and timer.event_id not in self.decisions:
-            trigger = self._trigger(timer.event_id)
+            trigger = self._triggers.get(timer.event_id)
             if trigger is not None:
                 self._decide(trigger, order_ns, effects, changes)
         elif timer.name == "sweep" and timer == self._sweep:
             self._sweep = None
-            changes.forgotten.extend(self.window.evict_before(timer.at_ns - self._plan.retention_ns))
+            self._forget(self.window.evict_before(timer.at_ns - self._plan.retention_ns), changes)
             self._forget_decisions(changes)
             self._watch_sweep(changes)
         return changes
 
     def take_back(self, candidate: Candidate) -> None:
         """Restore an applied candidate."""
-        self.window.insert(candidate)
+        self._insert(candidate)
 
     def wanted_timers(self) -> Iterator[Timer]:
         """Return a timer for each undecided trigger."""
-        for _, event_id, _, trigger in self.window.of_rule.get(self._trigger_rule, []):
+        for event_id, trigger in self._triggers.items():
             if event_id not in self.decisions:
                 yield Timer(self._decided_at(trigger), "decide", event_id)
         changes = Changes()
@@ -83,31 +88,64 @@ class TriggeredGroup:
     def _joined(self, candidate: Candidate, order_ns: int, effects: Effects, changes: Changes) -> None:
         """React to a candidate that entered after decisions were made."""
 
-    def _report(self, hit: Hit, order_ns: int, effects: Effects) -> AlertDraft | None:
-        """Hand on a hit as a result and as an alert that is closed at once; returns the draft, if any."""
+    def _report(self, hit: Hit, trigger: Candidate, order_ns: int, effects: Effects) -> Decision:
+        """Hand on a hit as a result and as an alert that is closed at once."""
         if not self._composer.claim(hit, self._key):
-            return None
+            return Decision(trigger.event_id, order_ns, None)
         for result in self._composer.result(hit, self._key, order_ns):
             effects.result(result)
-        if not self._plan.rule.meta.generate:
-            return None
-        draft = self._composer.draft(hit, self._key, order_ns, "closed")
-        effects.draft(draft)
-        return draft
+        draft = None
+        if self._plan.rule.meta.generate:
+            draft = self._composer.draft(hit, self._key, order_ns, "closed", opened_by=trigger)
+            effects.draft(draft)
+        return Decision(trigger.event_id, order_ns, draft, held=True)
 
-    def _note(self, trigger: Candidate, order_ns: int, draft: AlertDraft | None, changes: Changes) -> None:
-        self.decisions[trigger.event_id] = Decision(trigger.event_id, order_ns, draft)
-        changes.decisions.append(trigger.event_id)
+    def _withdraw(self, decision: Decision, order_ns: int, reason: str, effects: Effects) -> Decision:
+        """Take an alert back, if there was one; what an outer correlation has taken of it stays."""
+        if decision.draft is not None:
+            effects.draft(
+                msgspec.structs.replace(decision.draft, status="withdrawn", ready_ns=order_ns, late=True, reason=reason)
+            )
+        return Decision(decision.trigger_id, decision.decided_ns, None)
 
-    def _trigger(self, event_id: str) -> Candidate | None:
-        for _, found, _, trigger in self.window.of_rule.get(self._trigger_rule, []):
-            if found == event_id:
-                return trigger
-        return None
+    def _note(self, decision: Decision, changes: Changes) -> None:
+        self.decisions[decision.trigger_id] = decision
+        changes.decisions.append(decision.trigger_id)
+
+    def _decided_between(self, start_ns: int, end_ns: int) -> list[tuple[Candidate, Decision]]:
+        """Return the decided triggers from start to end, both included, in order of time."""
+        found = dict[str, tuple[Candidate, Decision]]()
+        for _, event_id, rule_id, _ in self.window.between(start_ns, end_ns):
+            decision = self.decisions.get(event_id)
+            if decision is not None and rule_id in self._trigger_rules:
+                found[event_id] = (self._triggers[event_id], decision)
+        return list(found.values())
+
+    def _insert(self, candidate: Candidate) -> bool:
+        if not self.window.insert(candidate):
+            return False
+        self._keep_trigger(candidate)
+        return True
+
+    def _keep_trigger(self, candidate: Candidate) -> None:
+        if candidate.rule_name not in self._trigger_rules:
+            return
+        known = self._triggers.get(candidate.event_id)
+        # An event that matches two trigger rules is one trigger, the same one after a restore in any order.
+        if known is None or candidate.rule_name < known.rule_name:
+            self._triggers[candidate.event_id] = candidate
+
+    def _forget(self, evicted: Iterable[Candidate], changes: Changes) -> None:
+        for candidate in evicted:
+            changes.forgotten.append(candidate)
+            if self._triggers.pop(candidate.event_id, None) is not None:
+                # What is left of an event of which one match was evicted.
+                for _, event_id, _, other in self.window.between(candidate.time_ns, candidate.time_ns):
+                    if event_id == candidate.event_id:
+                        self._keep_trigger(other)
 
     def _forget_decisions(self, changes: Changes) -> None:
-        kept = {entry[1] for entry in self.window.of_rule.get(self._trigger_rule, [])}
-        for event_id in [event_id for event_id in self.decisions if event_id not in kept]:
+        for event_id in [event_id for event_id in self.decisions if event_id not in self._triggers]:
             del self.decisions[event_id]
             changes.decisions.append(event_id)
 

@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, get_args
 
+import msgspec
+
 from detector.duration import parse_duration
+from detector.rules.correlationkeys import ROLES, check_keys, check_twice
 from detector.rules.documents import RuleDocument
+from detector.rules.expression import RuleExpression, parse_expression
 from detector.rules.meta import read_meta, suggest
 from detector.rules.model import Absence, CorrelationRule, CorrelationType, During, Operator, Threshold
 
 TYPES = get_args(CorrelationType)
 OPERATORS = get_args(Operator)
-KEYS = frozenset(
-    {
-        "type", "rules", "group-by", "timespan", "condition", "aliases", "generate", "field", "percentile", "refire",
-        "null_group", "order", "max_clock_uncertainty", "max_episode", "trigger", "missing", "when", "until", "max",
-        "coverage", "open", "close", "key", "count", "distinct", "for", "max_age",
-    }
-)  # fmt: skip
-ROLES = ("rules", "trigger", "missing", "open", "close")
-"""Keys that name other rules."""
 
 _MONTH_NS, _YEAR_NS = 2_629_746 * 10**9, 31_556_952 * 10**9
 
+MAX_DURATION_NS = 100 * _YEAR_NS
+"""Times are 64-bit nanoseconds: what lies a window and its widening ahead must still be one."""
+
 Resolve = Callable[[str], str]
 """Name or id of a rule to its id; raises ValueError when there is none."""
+
+
+class _Condition(msgspec.Struct, frozen=True):
+    """What `condition` and the keys beside it say, as `CorrelationRule` has it."""
+
+    thresholds: tuple[Threshold, ...] = ()
+    expression: RuleExpression | None = None
+    field: tuple[str, ...] = ()
+    percentile: float | None = None
 
 
 def named_in(document: RuleDocument) -> list[str]:
@@ -33,13 +41,24 @@ def named_in(document: RuleDocument) -> list[str]:
     body = document.content.get("correlation")
     if not isinstance(body, dict):
         return []
-    return [name for key in ROLES for name in _names(body.get(key))]
+    names = [name for key in ROLES for name in _names(body.get(key))]
+    condition = body.get("condition")
+    if not names and isinstance(condition, str):
+        try:
+            return parse_expression(condition).rules()
+        except ValueError:
+            return []  # `read_correlation` says what is wrong with it
+    return names
 
 
 def generates(document: RuleDocument) -> bool:
-    """Return whether the rules that a correlation names alert on their own as well."""
+    """Return whether the rules that a correlation names alert on their own as well.
+
+    The specification lists `generate` beside `correlation`, its examples have it inside.
+    """
     body = document.content.get("correlation")
-    return isinstance(body, dict) and bool(body.get("generate", False))
+    inside = body.get("generate") if isinstance(body, dict) else None
+    return bool(document.content.get("generate", False) if inside is None else inside)
 
 
 def read_correlation(
@@ -59,30 +78,29 @@ def read_correlation(
     body = document.content["correlation"]
     if not isinstance(body, dict):
         raise ValueError("`correlation` is not a mapping")  # noqa: TRY004  a fault of the text
-    for key in body:
-        if key not in KEYS:
-            raise ValueError(f"unknown key {key!r} in `correlation`{suggest(str(key), KEYS)}")
     kind = str(body.get("type", ""))
     if kind in {"first_seen", "travel"}:
         raise ValueError(f"type {kind} is not supported yet")
     if kind not in TYPES:
         raise ValueError(f"correlation type {kind!r} is none of {', '.join(TYPES)}{suggest(kind, TYPES)}")
-    rules = tuple(resolve(name) for name in named_in(document))
-    condition, field, percentile = _condition(body, kind, len(rules))
-    semantic = [
-        {key: value for key, value in body.items() if key not in ROLES},
-        [[key, [hashes[resolve(name)] for name in _names(body.get(key))]] for key in ROLES],
-    ]
+    check_keys(body, kind)
+    for where in (document.content, body):
+        if not isinstance(where.get("generate", False), bool):
+            raise ValueError(f"generate: {where['generate']!r} is neither true nor false")  # noqa: TRY004
+    rules = _rules(body, kind, resolve)
+    condition = _condition(body, kind, rules, resolve)
+    aliases = _aliases(body.get("aliases"), resolve, rules)
     return CorrelationRule(
-        meta=read_meta(document, semantic),
+        meta=read_meta(document, _semantic(body, condition, aliases, resolve, hashes)),
         type=kind,  # type: ignore[arg-type]  # checked above
         rules=rules,
         group_by=tuple(_names(body.get("group-by"))),
-        aliases=_aliases(body.get("aliases"), resolve),
+        aliases=aliases,
         timespan_ns=_timespan(body, kind),
-        condition=condition,
-        field=field,
-        percentile=percentile,
+        condition=condition.thresholds,
+        expression=condition.expression,
+        field=condition.field,
+        percentile=condition.percentile,
         level=level,
         refire=_one_of(body, "refire", ("episode", "every")),
         null_group=_one_of(body, "null_group", ("drop", "keep")),
@@ -94,24 +112,114 @@ def read_correlation(
     )
 
 
-def _condition(
-    body: dict[str, Any], kind: str, rules: int
-) -> tuple[tuple[Threshold, ...], tuple[str, ...], float | None]:
+def _rules(body: dict[str, Any], kind: str, resolve: Resolve) -> tuple[str, ...]:
+    """Return the ids of the rules of all roles, in the order written; of a condition of words, without `rules`."""
+    for role in ROLES:
+        check_twice(kind, [(name, resolve(name)) for name in _names(body.get(role))])
+    rules = [resolve(name) for role in ROLES for name in _names(body.get(role))]
+    condition = body.get("condition")
+    if not rules and isinstance(condition, str):
+        rules = parse_expression(condition).resolved(resolve).rules()
+    if not rules:
+        raise ValueError("names no rules")
+    return tuple(rules)
+
+
+def _semantic(
+    body: dict[str, Any],
+    condition: _Condition,
+    aliases: dict[str, dict[str, str]],
+    resolve: Resolve,
+    hashes: Mapping[str, str],
+) -> object:
+    """Return what gives a correlation its meaning: a rule stands for its own, whatever it is called."""
+    spelt = {key: value for key, value in body.items() if key not in ROLES}
+    if aliases:
+        spelt["aliases"] = {
+            name: {hashes[rule]: path for rule, path in fields.items()} for name, fields in aliases.items()
+        }
+    if condition.expression is not None:
+        spelt["condition"] = msgspec.to_builtins(condition.expression.resolved(hashes.__getitem__))
+    elif isinstance(body.get("condition"), str):
+        del spelt["condition"]  # all of the rules, as if it were not there
+    return [spelt, [[key, [hashes[resolve(name)] for name in _names(body.get(key))]] for key in ROLES]]
+
+
+def _condition(body: dict[str, Any], kind: str, rules: tuple[str, ...], resolve: Resolve) -> _Condition:
     condition = body.get("condition")
     if kind in {"absence", "during"}:
-        return (), (), None
+        return _Condition()
     if condition is None:
         if not kind.startswith("temporal"):
             raise ValueError(f"type {kind} needs a `condition` such as {{gte: 10}}")
-        return (Threshold("gte", float(rules)),), (), None
+        return _Condition((Threshold("gte", float(len(rules))),))
     if isinstance(condition, str):
-        raise ValueError("conditions of words (`a and not b`) are not supported yet; use absence or k of n")  # noqa: TRY004
+        return _of_words(condition, kind, rules, resolve)
     if not isinstance(condition, dict):
         raise ValueError("`condition` is not a mapping such as {gte: 10}")  # noqa: TRY004
     found = {str(key).lower(): value for key, value in condition.items()}
-    field = tuple(_names(found.pop("field", body.get("field"))))
-    percentile = found.pop("percentile", body.get("percentile"))
-    return _thresholds(found), field, None if percentile is None else float(percentile)
+    beside = {key: found.pop(key, body.get(key)) for key in ("field", "percentile")}
+    check_keys({key: value for key, value in beside.items() if value is not None}, kind)
+    thresholds = _thresholds(found)
+    if kind.startswith("temporal"):
+        _check_reachable(thresholds, kind, rules)
+    return _Condition(thresholds, None, _field(beside["field"], kind), _percentile(beside["percentile"], kind))
+
+
+def _of_words(text: str, kind: str, rules: tuple[str, ...], resolve: Resolve) -> _Condition:
+    if not kind.startswith("temporal"):
+        raise ValueError(f"type {kind} has a number as its condition, such as {{gte: 10}}, not {text[:80]!r}")
+    expression = parse_expression(text).resolved(resolve)
+    if set(expression.rules()) != set(rules):
+        raise ValueError("`rules` and the rules of `condition` differ; leave `rules` out, or name the same ones")
+    if expression.holds(()):
+        raise ValueError(
+            "the condition holds when nothing happens at all; join each `not` to a rule that must match by `and`"
+        )
+    terms = expression.parts if expression.operator == "and" else (expression,)
+    if all(term.operator == "rule" for term in terms):
+        return _Condition((Threshold("gte", float(len(rules))),))
+    if kind == "temporal_ordered" and not all(_is_term(term) for term in terms):
+        raise ValueError(
+            "temporal_ordered joins rules and `not` rules by `and` only; "
+            "use type temporal, or one correlation for each `or`"
+        )
+    return _Condition(expression=expression)
+
+
+def _is_term(expression: RuleExpression) -> bool:
+    inner = expression.parts[0] if expression.operator == "not" else expression
+    return inner.operator == "rule"
+
+
+def _check_reachable(thresholds: tuple[Threshold, ...], kind: str, rules: tuple[str, ...]) -> None:
+    if kind == "temporal_ordered" and any(
+        each.operator not in {"gte", "eq"} or each.value != len(rules) for each in thresholds
+    ):
+        raise ValueError("temporal_ordered needs all of its rules; leave `condition` out, or use type temporal")
+    for each in thresholds:
+        beyond = each.operator in {"gte", "eq"} and each.value > len(rules)
+        if beyond or (each.operator == "gt" and each.value >= len(rules)):
+            raise ValueError(f"asks for {each.operator} {each.value:g} of {len(rules)} rules, which can never be")
+
+
+def _field(value: object, kind: str) -> tuple[str, ...]:
+    field = tuple(_names(value))
+    if kind.startswith("value_") and not field:
+        raise ValueError(f"{kind} without a field; add `field` to its condition")
+    if len(field) > 1 and kind != "value_count":
+        raise ValueError(f"{kind} takes one field; only value_count counts several as one value")
+    return field
+
+
+def _percentile(value: object, kind: str) -> float | None:
+    if value is None:
+        if kind == "value_percentile":
+            raise ValueError("value_percentile without a percentile from 0 to 100; add `percentile: 95`")
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 100:
+        raise ValueError(f"percentile: {value!r} is not a number from 0 to 100")
+    return float(value)
 
 
 def _thresholds(found: dict[str, Any]) -> tuple[Threshold, ...]:
@@ -121,8 +229,8 @@ def _thresholds(found: dict[str, Any]) -> tuple[Threshold, ...]:
             raise ValueError(
                 f"unknown operator {key!r}{suggest(key, OPERATORS) or '; use one of ' + ', '.join(OPERATORS)}"
             )
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise ValueError(f"{key}: {value!r} is not a number")  # noqa: TRY004
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            raise ValueError(f"{key}: {value!r} is not a number")
         thresholds.append(Threshold(key, float(value)))  # type: ignore[arg-type]  # checked above
     if not thresholds:
         raise ValueError("the condition has no comparison; add one such as {gte: 10}")
@@ -149,15 +257,15 @@ def _during(body: dict[str, Any], resolve: Resolve) -> During:
     openers = tuple(resolve(name) for name in _names(body.get("open")))
     if not openers or not body.get("trigger") or not body.get("max_age"):
         raise ValueError("during needs `trigger`, `open` and `max_age`")
-    count = body.get("count")
+    count = body.get("count", {"gte": 1})
+    if not isinstance(count, dict):
+        raise ValueError("`count` is not a mapping such as {gte: 1}")  # noqa: TRY004  a fault of the text
     return During(
         trigger=resolve(_single(body, "trigger")),
         open=openers,
         close=tuple(resolve(name) for name in _names(body.get("close"))),
         key=None if body.get("key") is None else str(body["key"]),
-        count=_thresholds({str(k).lower(): v for k, v in count.items()})
-        if isinstance(count, dict)
-        else (Threshold("gte", 1),),
+        count=_thresholds({str(key).lower(): value for key, value in count.items()}),
         distinct=None if body.get("distinct") is None else str(body["distinct"]),
         for_ns=_duration(body.get("for"), 0),
         max_age_ns=_duration(body.get("max_age"), 0),
@@ -171,12 +279,17 @@ def _single(body: dict[str, Any], key: str) -> str:
     return names[0]
 
 
-def _aliases(value: object, resolve: Resolve) -> dict[str, dict[str, str]]:
+def _aliases(value: object, resolve: Resolve, rules: tuple[str, ...]) -> dict[str, dict[str, str]]:
     if value is None:
         return {}
     if not isinstance(value, dict) or not all(isinstance(each, dict) for each in value.values()):
         raise ValueError("`aliases` maps a name to {rule: field}")
-    return {str(name): {resolve(str(rule)): str(path) for rule, path in each.items()} for name, each in value.items()}
+    aliases = dict[str, dict[str, str]]()
+    for name, fields in value.items():
+        aliases[str(name)] = {resolve(str(rule)): str(path) for rule, path in fields.items()}
+        if not set(aliases[str(name)]) <= set(rules):
+            raise ValueError(f"alias {str(name)!r} reads a rule that the correlation does not name; leave it out")
+    return aliases
 
 
 def _timespan(body: dict[str, Any], kind: str) -> int:
@@ -191,10 +304,18 @@ def _duration(value: object, default: int) -> int:
     if value is None:
         return default
     text = str(value).strip()
-    for unit, unit_ns in (("M", _MONTH_NS), ("y", _YEAR_NS)):
-        if text.endswith(unit) and text[:-1].isdigit() and len(text) < 8:
-            return int(text[:-1]) * unit_ns
-    return int(parse_duration(text))
+    length_ns = next(
+        (
+            int(text[:-1]) * unit_ns
+            for unit, unit_ns in (("M", _MONTH_NS), ("y", _YEAR_NS))
+            if text.endswith(unit) and text[:-1].isdecimal() and len(text) < 8
+        ),
+        None,
+    )
+    length_ns = int(parse_duration(text)) if length_ns is None else length_ns
+    if not 0 <= length_ns <= MAX_DURATION_NS:
+        raise ValueError(f"{text!r} is no length of time from 0 s to 100 years")
+    return length_ns
 
 
 def _one_of(body: dict[str, Any], key: str, choices: tuple[str, ...]) -> Any:  # noqa: ANN401  a literal of the model

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -15,6 +16,8 @@ from detector.rules.documents import RuleDocument, read_documents
 from detector.rules.meta import hash_of, suggest
 from detector.rules.model import CorrelationRule, DetectionRule, LogSource, RuleMeta, RuleSet
 from detector.rules.pipelines import read_pipelines
+
+_UUID = re.compile(r"(?i)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 MAX_LEVEL = 3
 """Levels of correlations over correlations."""
@@ -86,14 +89,14 @@ class _Load:
             self._rules[rule.meta.id] = rule
 
     def _register(self, document: RuleDocument, rule_id: str, name: str) -> bool:
-        if rule_id in self._rules or rule_id in self._correlations:
+        if self._ids.get(_spelt(rule_id)) is not None:
             self._faults.append(document.fault(f"id {rule_id} is used twice", "give each rule an id of its own"))
             return False
-        if self._ids.get(name, rule_id) != rule_id:
+        if self._ids.get(_spelt(name), rule_id) != rule_id:
             self._faults.append(document.fault(f"name {name!r} is used twice", "give each rule a name of its own"))
             return False
-        self._ids[rule_id] = rule_id
-        self._ids[name] = rule_id
+        self._ids[_spelt(rule_id)] = rule_id
+        self._ids[_spelt(name)] = rule_id
         return True
 
     def _filter(self, condition: object, logsource: LogSource, names: tuple[str, ...], filter_hash: str) -> None:
@@ -105,9 +108,11 @@ class _Load:
     def _read_correlations(self, documents: list[RuleDocument]) -> None:
         """Read correlations in an order in which each stands after those it names."""
         waiting = list(documents)
-        own = {str(d.content[key]) for d in documents for key in ("id", "name") if d.content.get(key)}
+        own = {name for document in documents for name in _own_names(document)}
         while waiting:
-            ready = [d for d in waiting if all(name in self._ids or name not in own for name in named_in(d))]
+            ready = [
+                d for d in waiting if all(name in self._ids or name not in own for name in map(_spelt, named_in(d)))
+            ]
             if not ready:
                 for document in waiting:
                     self._faults.append(document.fault("names itself through other correlations", "break the circle"))
@@ -117,13 +122,11 @@ class _Load:
                 try:
                     self._read_correlation(document)
                 except ValueError as error:
-                    own -= {str(document.content.get("id")), str(document.content.get("name"))}
+                    own -= _own_names(document)
                     self._faults.append(document.fault(str(error)))
 
     def _read_correlation(self, document: RuleDocument) -> None:
         ids = [self._resolve(name) for name in named_in(document)]
-        if not ids:
-            raise ValueError("names no rules")
         level = 1 + max((self._correlations[each].level for each in ids if each in self._correlations), default=0)
         if level > MAX_LEVEL:
             raise ValueError(f"stands on level {level}; correlations of correlations go {MAX_LEVEL} levels deep")
@@ -133,7 +136,7 @@ class _Load:
             self._correlations[correlation.meta.id] = correlation
 
     def _resolve(self, name: str) -> str:
-        found = self._ids.get(name)
+        found = self._ids.get(_spelt(name))
         if found is None:
             raise ValueError(f"names rule {name!r}, which does not exist{suggest(name, self._ids)}")
         return found
@@ -142,7 +145,7 @@ class _Load:
         """A rule that only feeds correlations alerts on its own when one of them says `generate: true`."""
         silent, loud = set[str](), set[str]()
         for document in documents:
-            ids = {self._ids[name] for name in named_in(document) if name in self._ids}
+            ids = {self._ids[name] for name in map(_spelt, named_in(document)) if name in self._ids}
             (loud if generates(document) else silent).update(ids)
         for rule_id in silent - loud:
             if rule_id in self._rules:
@@ -153,6 +156,15 @@ class _Load:
     def _metas(self) -> dict[str, RuleMeta]:
         metas = {key: rule.meta for key, rule in self._rules.items()}
         return metas | {key: correlation.meta for key, correlation in self._correlations.items()}
+
+
+def _own_names(document: RuleDocument) -> set[str]:
+    return {_spelt(str(document.content[key])) for key in ("id", "name") if document.content.get(key)}
+
+
+def _spelt(name: str) -> str:
+    """Return a name as it is looked up: UUIDs are the same in either case."""
+    return name.lower() if _UUID.fullmatch(name) else name
 
 
 def _silenced(rule: R) -> R:

@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from detector.rules.expression import RuleExpression
+
 Level = Literal["informational", "low", "medium", "high", "critical"]
 CorrelationType = Literal[
     "event_count",
@@ -159,6 +161,7 @@ class CorrelationRule(msgspec.Struct, frozen=True, kw_only=True):
         aliases: Alias to (rule id to field).
         timespan_ns: Window length.
         condition: All must hold. For `temporal` types: how many distinct rules (default: all).
+        expression: Condition of words of the `temporal` types, over rule ids; then `condition` is empty.
         field: Fields of value types; several are one composite value.
         percentile: 0 to 100 for `value_percentile`.
         level: 1, or one more than the highest correlation it names; at most 3.
@@ -178,6 +181,7 @@ class CorrelationRule(msgspec.Struct, frozen=True, kw_only=True):
     aliases: dict[str, dict[str, str]] = {}
     timespan_ns: int = 0
     condition: tuple[Threshold, ...] = ()
+    expression: RuleExpression | None = None
     field: tuple[str, ...] = ()
     percentile: float | None = None
     level: int = 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from tests.detector.correlation.driving import Arrival
 
@@ -61,6 +61,35 @@ def ordered(arrivals: Sequence[Arrival], span_s: float, actions: Sequence[str]) 
         for last in _of(arrivals, actions[-1], key)
         if chain(key, last.time_s, last.time_s - span_s, actions[:-1])
     }
+
+
+def extended(
+    arrivals: Sequence[Arrival], span_s: float, anchors: str, holds: Callable[[set[object]], bool]
+) -> set[tuple[object, float]]:
+    """Keys and begins of windows, each from a match of an anchor, in which the condition holds."""
+    found = set[tuple[object, float]]()
+    for anchor in arrivals:
+        key = anchor.fields["user.name"]
+        end_s = anchor.time_s + span_s
+        within = [each for each in arrivals if anchor.time_s <= each.time_s <= end_s]
+        present: set[object] = {each.fields["event.action"] for each in within if each.fields["user.name"] == key}
+        if str(anchor.fields["event.action"]) in anchors and holds(present):
+            found.add((key, anchor.time_s))
+    return found
+
+
+def expressed(arrivals: Sequence[Arrival], span_s: float, holds: Callable[[set[object]], bool]) -> set[str]:
+    """Events with which a condition without `not` holds over what has happened in the span that ends with them."""
+    found = set[str]()
+    for key in _keys(arrivals):
+        events = sorted(
+            (each for each in arrivals if each.fields["user.name"] == key), key=lambda each: (each.time_s, each.id)
+        )
+        for index, anchor in enumerate(events):
+            within = [each for each in events[: index + 1] if each.time_s >= anchor.time_s - span_s]
+            if holds({each.fields["event.action"] for each in within}):
+                found.add(anchor.id)
+    return found
 
 
 def absence(arrivals: Sequence[Arrival], span_s: float) -> set[str]:
