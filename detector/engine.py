@@ -14,7 +14,10 @@ from detector.evaluation import BATCH, BatchEvaluator
 from detector.matching.grouping import Sources
 from detector.matching.matcher import Matcher
 from detector.matching.scanner import ScannerName
+from detector.rules.condition import TIME_FIELD
 from detector.rules.model import DetectionRule, LogSource, RuleSet
+from normalizers.event import EcsEvent
+from normalizers.timestamps import format_utc
 
 _log = structlog.get_logger(__name__)
 
@@ -28,12 +31,14 @@ class Engine:
 
     Attributes:
         failures: Rules whose evaluation failed, with how often.
+        reads_time: Whether a rule, or the end of a filter, asks for the event's time.
     """
 
     def __init__(self, ruleset: RuleSet, scanner: ScannerName | None = None) -> None:
         self.ruleset = ruleset
         self.failures: dict[str, int] = {}
         self._rules = list(ruleset.rules.values())
+        self.reads_time = any(TIME_FIELD in rule.field_paths for rule in self._rules)
         self._matcher = Matcher(self._rules, self._failed, scanner)
 
     def match(
@@ -79,6 +84,12 @@ class Engine:
     def rules_matching(self, event: Mapping[str, Any], logsource: LogSource | None = None) -> list[DetectionRule]:
         """Return the rules that match one event, flat or nested."""
         return [self._rules[number] for _, number in self._matcher.match((event,), logsource or LogSource())]
+
+    def rules_for(self, event: EcsEvent, logsource: LogSource | None = None) -> list[DetectionRule]:
+        """Return the rules that match an event of the engine's own, whose time stands beside its fields."""
+        if not self.reads_time:
+            return self.rules_matching(event.fields, logsource)
+        return self.rules_matching({**event.fields, TIME_FIELD: format_utc(event.time_ns)}, logsource)
 
     def match_batch(self, events: Sequence[Mapping[str, Any]], sources: Sources) -> list[tuple[int, DetectionRule]]:
         """Return the position of each event that matched, with the rule, in order: the fastest way in.

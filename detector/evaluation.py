@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -13,6 +12,7 @@ from detector.correlation.correlator import Correlator
 from detector.correlation.ordering import NOT_YET
 from detector.correlation.plan import CorrelationSettings
 from detector.correlation.routing import CandidateRouter
+from detector.instant import instant_ns
 from detector.rules.model import DetectionRule, RuleSet
 from detector.task import PartitionClock
 from normalizers.decoding import flatten
@@ -105,7 +105,7 @@ class BatchEvaluator:
                 rules.setdefault(row, []).append(rule)
             arriving = correlates and self._lateness_ns is not None
             for row in range(len(events)) if arriving else rules:
-                timed = Timed(first + row, self._time(events[row]), events[row])
+                timed = Timed(first + row, instant_ns(time_of(events[row], self._time_field)), events[row])
                 if arriving and timed.time_ns is not None:
                     self._clock_ns = max(self._clock_ns, timed.time_ns)
                 if row in rules:
@@ -158,13 +158,15 @@ class BatchEvaluator:
             indexes = tuple(sorted({int(step.event_id) for step in draft.steps}))
             yield Evaluated(meta.id, meta.title, meta.name, indexes, draft.last_ns, draft.group, draft)
 
-    def _time(self, event: Mapping[str, Any]) -> int | None:
-        value = event.get(self._time_field)
-        if value is None and "." in self._time_field:
-            outer, _, inner = self._time_field.partition(".")
-            nested = event.get(outer)
-            value = nested.get(inner) if isinstance(nested, Mapping) else None
-        return _time_ns(value)
+
+def time_of(event: Mapping[str, Any], time_field: str) -> object:
+    """Return what stands in an event's time field, which may lie one object deep."""
+    value = event.get(time_field)
+    if value is None and "." in time_field:
+        outer, _, inner = time_field.partition(".")
+        nested = event.get(outer)
+        value = nested.get(inner) if isinstance(nested, Mapping) else None
+    return value
 
 
 def _in_time(timed: Timed) -> tuple[bool, int, int]:
@@ -174,23 +176,3 @@ def _in_time(timed: Timed) -> tuple[bool, int, int]:
 def _as_event(timed: Timed) -> EcsEvent:
     time_ns = timed.time_ns or 0
     return EcsEvent(f"{timed.index:012d}", time_ns, time_ns, 0, "", "", flatten(dict(timed.event)))
-
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECONDS_FROM = 10**11
-"""A number above this is milliseconds: as seconds it would lie beyond the year 5000."""
-
-
-def _time_ns(value: object) -> int | None:
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, int | float):
-        return int(value * 10**6) if abs(value) >= _MILLISECONDS_FROM else int(value * 10**9)
-    if not isinstance(value, str) or len(value) > 40:
-        return None
-    try:
-        stamp = datetime.fromisoformat(value)
-    except ValueError:
-        return None
-    since = (stamp if stamp.tzinfo is not None else stamp.replace(tzinfo=UTC)) - _EPOCH
-    return (since.days * 86_400 + since.seconds) * 10**9 + since.microseconds * 1_000

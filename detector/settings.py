@@ -14,6 +14,7 @@ from connectors.settings import FileTail, Folder, InputSettings
 from detector.alerting.sinks.settings import SinkSettings
 from detector.duration import Duration, decode_duration, parse_duration
 from detector.errors import SettingsError
+from detector.rules.pipelines import is_path
 from normalizers.source import SourceProfile
 
 MAX_SETTINGS_BYTES = 1 << 20
@@ -91,7 +92,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         lateness: How late a dataset's records may arrive and still be in order; `default` for the rest.
         context: Context tables.
         rules: Rule files and folders; empty: the bundled rules.
-        pipelines: pySigma processing pipelines for the rules.
+        pipelines: Processing pipelines for the rules: files or folders, names of bundled ones such as windows, or
+            names of those that installed pySigma plugins bring.
         sinks: Where alerts go besides the engine's own store.
         http: The engine's own pages.
         checkpoint: Longest time between two checkpoints; bounds the latency of alerts.
@@ -108,7 +110,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lateness: dict[str, Duration] = {}
     context: ContextSettings = ContextSettings()
     rules: list[Path] = []
-    pipelines: list[Path] = []
+    pipelines: list[str] = []
     sinks: list[SinkSettings] = []
     http: HttpSettings = HttpSettings()
     checkpoint: Duration = parse_duration("250ms")
@@ -185,9 +187,13 @@ def _anchored(settings: Settings, folder: Path) -> Settings:
         data_dir=folder / settings.data_dir,
         context=context,
         rules=[folder / rule for rule in settings.rules],
-        pipelines=[folder / pipeline for pipeline in settings.pipelines],
+        pipelines=[_anchored_pipeline(each, folder) for each in settings.pipelines],
         inputs=[_anchored_input(each, folder) for each in settings.inputs],
     )
+
+
+def _anchored_pipeline(name: str, folder: Path) -> str:
+    return str(folder / name) if is_path(name) or (folder / name).exists() else name
 
 
 def _anchored_input(settings: InputSettings, folder: Path) -> InputSettings:

@@ -13,6 +13,7 @@ from detector.alerting.evidence import each_once, evidence_of, timeline_of, vide
 from detector.alerting.parties import nested, parties_of, related_of, texts_at
 from detector.alerting.sentence import sentence_of
 from detector.alerting.times import local, utc
+from detector.rules.filters import expired
 from detector.rules.model import RuleMeta, RuleSet
 from normalizers.event import Value
 
@@ -114,7 +115,25 @@ class AlertWriter:
         if threat is not None:
             document["threat"] = threat
         _add_optional(document["convergence"], draft, earlier, zone)
+        filters = self._expired_filters(draft)
+        if filters:
+            document["convergence"]["expired_filters"] = filters
         return document
+
+    def _expired_filters(self, draft: AlertDraft) -> list[dict[str, Any]]:
+        """Say which filters of the rules involved had ended by then: they might have kept the alert away."""
+        rules = dict.fromkeys((draft.rule_id, *(step.rule_name for step in draft.steps)))
+        filters = dict.fromkeys(each for rule in rules for each in expired(self.meta(rule).filters, draft.last_ns))
+        return [
+            {
+                "id": each.id,
+                "title": each.title,
+                "ticket": each.ticket or None,
+                "owner": each.owner or None,
+                "expired": utc(each.expires_ns or 0),
+            }
+            for each in filters
+        ]
 
     def _event(self, draft: AlertDraft, meta: RuleMeta) -> dict[str, Any]:
         severity = SEVERITY[meta.level]

@@ -14,11 +14,13 @@ import msgspec
 
 from detector.alerting.times import utc
 from detector.cli.faults import report_faults
+from detector.cli.options import pipeline_option, placeholders_option, read_placeholders
 from detector.duration import parse_duration
 from detector.engine import Engine
 from detector.errors import RuleFault
-from detector.evaluation import BATCH, BatchEvaluator, Evaluated
+from detector.evaluation import BATCH, BatchEvaluator, Evaluated, time_of
 from detector.matching.grouping import SourceFields
+from detector.rules.condition import TIME_FIELD
 from detector.rules.loader import load_rules
 from detector.rules.model import DetectionRule
 
@@ -80,13 +82,8 @@ class Events:
     type=click.Path(path_type=Path, allow_dash=True),
     help="JSON events, one a line; - for standard input.",
 )
-@click.option(
-    "--pipeline",
-    "pipelines",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    help="pySigma processing pipeline; repeat for several.",
-)
+@pipeline_option
+@placeholders_option
 @click.option("--time-field", default="@timestamp", show_default=True, help="Where an event's time stands.")
 @click.option("--lateness", help="Take input order as arrival order, and events as late beyond this, such as 10s.")
 @click.option("--format", "layout", type=click.Choice(["ndjson", "text"]), default="ndjson", show_default=True)
@@ -97,7 +94,8 @@ class Events:
 def evaluate(  # noqa: PLR0913, PLR0917  one a command-line option
     rules: tuple[Path, ...],
     events: Path,
-    pipelines: tuple[Path, ...],
+    pipelines: tuple[str, ...],
+    lists: Path | None,
     time_field: str,
     lateness: str | None,
     layout: str,
@@ -122,12 +120,16 @@ def evaluate(  # noqa: PLR0913, PLR0917  one a command-line option
     except ValueError as error:
         raise click.UsageError(f"--lateness: {error}") from error
     faults = list[RuleFault]()
-    engine = Engine(load_rules(list(rules), pipelines=list(pipelines), faults=faults))
+    placeholders = read_placeholders(lists, faults)
+    engine = Engine(load_rules(list(rules), pipelines=pipelines, placeholders=placeholders, faults=faults))
     report_faults(faults)
-
+    for note in engine.ruleset.notes:
+        click.echo(f"note: {note}", err=True)
     fields = SourceFields(category_field, product_field, service_field)
 
     def match(some: Sequence[Mapping[str, Any]]) -> list[tuple[int, DetectionRule]]:
+        if engine.reads_time and time_field != TIME_FIELD:
+            some = [{**event, TIME_FIELD: time_of(event, time_field)} for event in some]
         return engine.match_batch(some, fields)
 
     batch = BatchEvaluator(engine.ruleset, match, time_field=time_field, lateness_ns=lateness_ns)

@@ -66,7 +66,7 @@ class Inspector:
         correct_fixed(event, self._profile)
         self._enricher.enrich(event, self._profile)
         logsource = self._logsources.of(event.dataset, event.fields) or LogSource()
-        matched = self._engine.rules_matching(event.fields, logsource)
+        matched = self._engine.rules_for(event, logsource)
         unresolved = [f"{path}: unknown" for path in _UNKNOWN if event.fields.get(path) == "unknown"]
         if "convergence.asset.id" not in event.fields:
             unresolved.append("no asset is known for it")

@@ -8,9 +8,14 @@ from pathlib import Path
 import click
 import msgspec
 
-from detector.errors import RuleFault
+from detector.cli.options import pipeline_option, placeholders_option, read_placeholders
+from detector.errors import RuleFault, SettingsError
 from detector.rules.bundled import bundled_rules
+from detector.rules.filters import expired_filters
 from detector.rules.loader import load_rules
+from detector.rules.placeholders import context_lists
+from detector.runtime.clock import SystemClock
+from detector.settings import Settings, load_settings
 
 
 @click.group(short_help="Check rules.")
@@ -20,20 +25,37 @@ def rules() -> None:
 
 @rules.command()
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--pipeline", "pipelines", multiple=True, type=click.Path(path_type=Path), help="pySigma pipeline.")
+@pipeline_option
+@placeholders_option
+@click.option("-c", "--config", type=click.Path(path_type=Path), help="Settings: their rules, pipelines and lists.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
-def check(paths: tuple[Path, ...], pipelines: tuple[Path, ...], *, as_json: bool) -> None:
-    """Load rules and report every fault with its place; without PATHS the bundled rules.
+def check(
+    paths: tuple[Path, ...], pipelines: tuple[str, ...], lists: Path | None, config: Path | None, *, as_json: bool
+) -> None:
+    """Load rules and report every fault with its place; without PATHS those of the settings, else the bundled ones.
 
+    Notes say what loads and still wants a look: filters that have expired or apply to no rule.
     Exit code 1 when there are faults.
     """
     faults = list[RuleFault]()
-    ruleset = load_rules(list(paths) or [bundled_rules()], pipelines=list(pipelines), faults=faults)
+    try:
+        settings = load_settings(config) if config is not None else Settings()
+    except SettingsError as error:
+        raise click.UsageError(str(error)) from error
+    ruleset = load_rules(
+        list(paths) or settings.rules or [bundled_rules()],
+        pipelines=[*settings.pipelines, *pipelines],
+        placeholders=context_lists(settings.context.folder) | read_placeholders(lists, faults),
+        faults=faults,
+    )
+    notes = [*ruleset.notes, *expired_filters(ruleset, SystemClock().now_ns())]
     counts = {"rules": len(ruleset.rules), "correlations": len(ruleset.correlations), "faults": len(faults)}
     if as_json:
-        click.echo(msgspec.json.encode({**counts, "details": faults}).decode())
+        click.echo(msgspec.json.encode({**counts, "details": faults, "notes": notes}).decode())
     else:
         for fault in faults:
             click.echo(str(fault))
+        for note in notes:
+            click.echo(f"note: {note}")
         click.echo(f"{counts['rules']} rules, {counts['correlations']} correlations, {counts['faults']} faults")
     sys.exit(1 if faults else 0)

@@ -11,6 +11,7 @@ from typing import Any
 
 import re2  # type: ignore[import-untyped]  # google-re2 has no stubs
 
+from detector.instant import instant_ns
 from detector.rules.condition import (
     BoolTest,
     CidrTest,
@@ -189,6 +190,9 @@ def _number(value: object) -> float | None:
 
 
 def _timestamp_part(value: object, part: Part) -> float | None:
+    if part == "instant":
+        time_ns = instant_ns(value)
+        return None if time_ns is None else time_ns / 10**9
     if not isinstance(value, str):
         return None
     try:

@@ -10,7 +10,11 @@ import msgspec
 
 from detector.rules.model import Operator
 
-Part = Literal["minute", "hour", "day", "week", "month", "year"]
+Part = Literal["minute", "hour", "day", "week", "month", "year", "instant"]
+"""Of a timestamp in UTC; "instant" is all of it, as seconds since 1970."""
+
+TIME_FIELD = "@timestamp"
+"""Where an event's own time stands."""
 
 
 class TextTest(msgspec.Struct, frozen=True):
@@ -111,6 +115,18 @@ class Not(msgspec.Struct, frozen=True):
 
 
 Condition = And | Or | Not | FieldTest | KeywordTest
+
+
+def within(condition: Condition, from_ns: int | None, to_ns: int | None) -> Condition:
+    """Return a condition that holds only from one time (inclusive) to another (exclusive); None is no bound."""
+    bounds = [since(from_ns)] if from_ns is not None else []
+    bounds += [FieldTest(TIME_FIELD, CompareTest("lt", to_ns / 10**9, "instant"))] if to_ns is not None else []
+    return And((condition, *bounds)) if bounds else condition
+
+
+def since(time_ns: int) -> Condition:
+    """Return a condition that holds from a time on, by the event's clock; never for an event without a time."""
+    return FieldTest(TIME_FIELD, CompareTest("gte", time_ns / 10**9, "instant"))
 
 
 def field_paths(condition: Condition) -> Iterator[str]:

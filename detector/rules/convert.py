@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from ipaddress import ip_network
 from typing import Any
 
+import re2  # type: ignore[import-untyped]  # google-re2 has no stubs
 from sigma.conditions import (
     ConditionAND,
     ConditionFieldEqualsValueExpression,
@@ -48,10 +50,14 @@ from detector.rules.condition import (
     TextTest,
     ValueTest,
 )
+from detector.rules.placeholders import Literal, Placeholders
 from detector.rules.spelling import CASED, PERCENT
 
 MAX_NODES = 50_000
 """Nodes of one condition; the largest public rule has below 5,000."""
+
+REGEX_NODES = 50
+"""What a regular expression filled with a listed value counts for: each is an automaton of its own."""
 
 _FLAGS = {
     SigmaRegularExpressionFlag.IGNORECASE: "i",
@@ -64,23 +70,23 @@ class UnsupportedConditionError(Exception):
     """A condition that cannot be expressed; the message says what."""
 
 
-def convert(node: Any) -> Condition:  # noqa: ANN401  pySigma's nodes have no common public type
+def convert(node: Any, placeholders: Placeholders) -> Condition:  # noqa: ANN401  pySigma's nodes have no common type
     """Convert a parsed condition.
 
     Raises:
-        UnsupportedConditionError: A placeholder is not resolved, or a value's type is unknown.
+        UnsupportedConditionError: A value's type is unknown, or there is too much of it.
+        ValueError: A placeholder is not resolved.
     """
-    return _Converter().condition(node)
+    return _Converter(placeholders).condition(node)
 
 
 class _Converter:
-    def __init__(self) -> None:
+    def __init__(self, placeholders: Placeholders) -> None:
+        self._placeholders = placeholders
         self._nodes = 0
 
     def condition(self, node: Any) -> Condition:  # noqa: ANN401
-        self._nodes += 1
-        if self._nodes > MAX_NODES:
-            raise UnsupportedConditionError(f"the condition has more than {MAX_NODES} parts")
+        self._count()
         if isinstance(node, ConditionAND):
             return And(tuple(self.condition(each) for each in node.args))
         if isinstance(node, ConditionOR):
@@ -96,21 +102,38 @@ class _Converter:
     def _field(self, path: str, value: Any) -> Condition:  # noqa: ANN401
         if isinstance(value, SigmaExpansion):
             return Or(tuple(self._field(path, each) for each in value.values))
+        if _has_placeholder(value):
+            return self._filled(value, lambda test: FieldTest(path, test))
         return FieldTest(path, _value_test(value))
 
     def _keyword(self, value: Any) -> Condition:  # noqa: ANN401
         if isinstance(value, SigmaExpansion):
             return Or(tuple(self._keyword(each) for each in value.values))
+        if _has_placeholder(value):
+            return self._filled(value, KeywordTest)
         test = _value_test(value)
         if isinstance(test, (TextTest, NumberTest, RegexTest)):
             return KeywordTest(test)
         raise UnsupportedConditionError(f"a keyword cannot be {type(value).__name__}; name a field")
 
+    def _filled(self, value: Any, leaf: Callable[[TextTest | RegexTest], Condition]) -> Condition:  # noqa: ANN401
+        def one(parts: tuple[Any, ...]) -> Condition:
+            self._count(REGEX_NODES if is_regex else 1)
+            return leaf(_filled_regex(value, parts) if is_regex else _filled_text(value, parts))
+
+        is_regex = isinstance(value, SigmaRegularExpression)
+        return self._placeholders.fill(value.regexp.s if is_regex else value.s, one)
+
+    def _count(self, nodes: int = 1) -> None:
+        self._nodes += nodes
+        if self._nodes > MAX_NODES:
+            raise UnsupportedConditionError(f"the condition has more than {MAX_NODES} parts")
+
 
 def _value_test(value: Any) -> ValueTest:  # noqa: ANN401, C901, PLR0911  one case a type
     match value:
         case SigmaString():
-            return _text_test(value)
+            return _text_test(value.s, cased=isinstance(value, SigmaCasedString))
         case SigmaTimestampPart():
             return CompareTest("eq", float(value.number), value.timestamp_part.name.lower())  # type: ignore[arg-type]
         case SigmaNumber():
@@ -134,21 +157,42 @@ def _value_test(value: Any) -> ValueTest:  # noqa: ANN401, C901, PLR0911  one ca
             raise UnsupportedConditionError(f"values of type {type(value).__name__} are not supported")
 
 
-def _text_test(value: SigmaString) -> TextTest:
-    parts = list[str | tuple[()] | None]()
-    for part in value.s:
-        if isinstance(part, Placeholder):
-            raise UnsupportedConditionError(f"placeholder %{part.name}% is not resolved; add a pipeline that does")
+def _has_placeholder(value: Any) -> bool:  # noqa: ANN401
+    text = value.regexp if isinstance(value, SigmaRegularExpression) else value
+    return isinstance(text, SigmaString) and any(isinstance(part, Placeholder) for part in text.s)
+
+
+def _text_test(parts: Iterable[Any], *, cased: bool) -> TextTest:
+    read = list[str | tuple[()] | None]()
+    for part in parts:
         if isinstance(part, SpecialChars):
-            parts.append(None if part is SpecialChars.WILDCARD_MULTI else ())
+            read.append(None if part is SpecialChars.WILDCARD_MULTI else ())
         else:
-            parts.append(str(part).replace(PERCENT, "%"))
-    return TextTest(tuple(parts), isinstance(value, SigmaCasedString))
+            read.append(str(part).replace(PERCENT, "%"))
+    return TextTest(tuple(read), cased)
+
+
+def _filled_text(value: SigmaString, parts: tuple[Any, ...]) -> TextTest:
+    merged = list[Any]()
+    for part in (each.text if isinstance(each, Literal) else each for each in parts):
+        if isinstance(part, str) and merged and isinstance(merged[-1], str):
+            merged[-1] += part
+        elif part != "":
+            merged.append(part)
+    return _text_test(merged, cased=isinstance(value, SigmaCasedString))
+
+
+def _filled_regex(value: SigmaRegularExpression, parts: tuple[Any, ...]) -> RegexTest:
+    pattern = "".join(re2.escape(part.text) if isinstance(part, Literal) else str(part) for part in parts)
+    return _flagged(pattern.replace(PERCENT, "%"), value)
 
 
 def _regex_test(value: SigmaRegularExpression) -> RegexTest:
     # Its parts are never wildcards; the original text is what the author wrote.
-    pattern = str(value.regexp.original)
+    return _flagged(str(value.regexp.original), value)
+
+
+def _flagged(pattern: str, value: SigmaRegularExpression) -> RegexTest:
     flags = "".join(sorted(_FLAGS[flag] for flag in value.flags))
     return RegexTest(f"(?{flags}){pattern}" if flags else pattern)
 

@@ -1,102 +1,115 @@
-"""Detection documents and Sigma Filters to detection rules, through pySigma."""
+"""Detection documents to detection rules, through pySigma."""
 
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
-import msgspec
 from sigma.exceptions import SigmaError
 from sigma.modifiers import modifier_mapping
-from sigma.processing.pipeline import ProcessingPipeline
 from sigma.rule import SigmaRule
 
 from detector.duration import parse_duration
-from detector.rules.condition import And, Condition, Or, field_paths
+from detector.rules.adaptation import Adaptation
+from detector.rules.condition import Condition, Or, field_paths
 from detector.rules.convert import UnsupportedConditionError, convert
 from detector.rules.documents import RuleDocument
-from detector.rules.meta import hash_of, read_meta, suggest
+from detector.rules.meta import read_meta, suggest
 from detector.rules.model import DetectionRule, LogSource, Suppress
 from detector.rules.spelling import spelt
+
+OURS = "isthmus"
+"""Taxonomy of rules whose fields are the engine's own: no pipeline concerns them."""
+
+_NEEDED = ("title", "logsource", "detection", "status")
+_DESCRIBING = ("level", "tags", "taxonomy")
+"""What conditions of pipelines may ask for."""
 
 _MODIFIER = re.compile(r"[Uu]nknown modifier '?(?P<name>\w+)'?")
 
 
-def read_detection(document: RuleDocument, pipeline: ProcessingPipeline | None, pipeline_hash: str) -> DetectionRule:
+class Parsed(NamedTuple):
+    """A detection, free of YAML and of pySigma.
+
+    Attributes:
+        condition: After pipelines and placeholders.
+        logsource: After the pipelines; empty where none was written.
+        written: Log source before them.
+        adapted_by: Hash of the pipelines and the listed values that it took, for semantic hashes.
+    """
+
+    condition: Condition
+    logsource: LogSource
+    written: LogSource
+    adapted_by: list[object]
+
+
+def read_detection(document: RuleDocument, adaptation: Adaptation) -> DetectionRule:
     """Read a detection rule.
 
     Raises:
         ValueError: It cannot be used; the message says what and what instead.
     """
     content = document.content
-    condition, logsource = _parse(content, pipeline)
-    semantic = [content.get("detection"), content.get("logsource"), content.get("suppress"), pipeline_hash]
+    parsed = parse_detection(content, adaptation)
+    semantic = [content.get("detection"), content.get("logsource"), content.get("suppress"), *parsed.adapted_by]
     return DetectionRule(
         meta=read_meta(document, semantic),
-        logsource=logsource,
-        condition=condition,
-        field_paths=frozenset(field_paths(condition)),
+        logsource=parsed.logsource,
+        condition=parsed.condition,
+        field_paths=frozenset(field_paths(parsed.condition)),
+        written=parsed.written,
         suppress=_suppress(content.get("suppress")),
     )
 
 
-def read_filter(
-    document: RuleDocument, pipeline: ProcessingPipeline | None
-) -> tuple[Condition, LogSource, tuple[str, ...], str]:
-    """Read a Sigma Filter.
-
-    Returns:
-        Its condition, its log source, the rules it names ("any" for all) and its hash.
+def parse_detection(content: dict[str, Any], adaptation: Adaptation) -> Parsed:
+    """Read `logsource` and `detection` of a rule, and adapt them.
 
     Raises:
-        ValueError: It cannot be used.
+        ValueError: They cannot be used; the message says what and what instead.
     """
-    content = document.content
-    body = dict(content.get("filter") or {})
-    named = body.pop("rules", "any")
-    names = tuple(str(each) for each in named) if isinstance(named, list) else (str(named),)
-    condition, logsource = _parse({**content, "detection": body}, pipeline)
-    return condition, logsource, names, hash_of([body, content.get("logsource")])
-
-
-def narrowed(rule: DetectionRule, condition: Condition, filter_hash: str) -> DetectionRule:
-    """Return a rule that must pass a filter too."""
-    both = And((rule.condition, condition))
-    meta = msgspec.structs.replace(rule.meta, semantic_hash=hash_of([rule.meta.semantic_hash, filter_hash]))
-    return msgspec.structs.replace(rule, meta=meta, condition=both, field_paths=frozenset(field_paths(both)))
-
-
-def _parse(content: dict[str, Any], pipeline: ProcessingPipeline | None) -> tuple[Condition, LogSource]:
     detection = content.get("detection")
     if not isinstance(detection, dict):
         raise ValueError("has no `detection`; give selections and a `condition`")  # noqa: TRY004  a fault of the text
     if "condition" not in detection:
         raise ValueError(f"its detection has no `condition`{_misspelt(detection)}")
-    plain = {key: value for key, value in content.items() if key not in {"filter", "correlation", "suppress"}}
-    # Ids that are no UUID are legal for us, and pySigma needs neither.
-    plain = {key: plain[key] for key in ("title", "logsource", "detection", "status") if key in plain}
-    anywhere = not content.get("logsource")
-    if anywhere:
-        plain["logsource"] = {"category": "any"}  # pySigma insists on one
-    plain.setdefault("title", "untitled")
+    pipeline = None if content.get("taxonomy") == OURS else adaptation.pipeline
+    placeholders = adaptation.placeholders.fresh()
     try:
-        rule = SigmaRule.from_dict(spelt(plain))
+        rule = SigmaRule.from_dict(spelt(_plain(content, described=pipeline is not None)))
+        written = _logsource(rule)
         if pipeline is not None:
             pipeline.apply(rule)
-        parsed = [convert(each.parsed) for each in rule.detection.parsed_condition]
+        parsed = tuple(convert(each.parsed, placeholders) for each in rule.detection.parsed_condition)
     except UnsupportedConditionError as error:
         raise ValueError(str(error)) from error
     except SigmaError as error:
         raise ValueError(_readable(error)) from error
     except (TypeError, AttributeError, KeyError, RecursionError) as error:
         raise ValueError(f"is not a detection: {error!r}") from error
-    if anywhere:
-        return (parsed[0] if len(parsed) == 1 else Or(tuple(parsed))), LogSource()
-    source = rule.logsource
-    return (
-        parsed[0] if len(parsed) == 1 else Or(tuple(parsed)),
-        LogSource(category=source.category, product=source.product, service=source.service),
+    return Parsed(
+        parsed[0] if len(parsed) == 1 else Or(parsed),
+        _logsource(rule) if content.get("logsource") else LogSource(),
+        written if content.get("logsource") else LogSource(),
+        [adaptation.pipeline_hash if pipeline is not None else "", *([placeholders.used] if placeholders.used else [])],
     )
+
+
+def _plain(content: dict[str, Any], *, described: bool) -> dict[str, Any]:
+    """Return what pySigma needs of a rule; with all that pipelines may ask for when there are any."""
+    # Ids that are no UUID are legal for us, and pySigma needs none.
+    keys = (*_NEEDED, *_DESCRIBING) if described else _NEEDED
+    plain = {key: content[key] for key in keys if key in content}
+    if not content.get("logsource"):
+        plain["logsource"] = {"category": "any"}  # pySigma insists on one
+    plain.setdefault("title", "untitled")
+    return plain
+
+
+def _logsource(rule: SigmaRule) -> LogSource:
+    source = rule.logsource
+    return LogSource(category=source.category, product=source.product, service=source.service)
 
 
 def _misspelt(detection: dict[str, Any]) -> str:

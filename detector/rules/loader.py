@@ -10,12 +10,14 @@ from typing import TypeVar
 import msgspec
 
 from detector.errors import RuleErrors, RuleFault
+from detector.rules.adaptation import Adaptation, adapt
 from detector.rules.correlations import generates, named_in, read_correlation
-from detector.rules.detections import narrowed, read_detection, read_filter
+from detector.rules.detections import read_detection
 from detector.rules.documents import RuleDocument, read_documents
+from detector.rules.filters import Filters
 from detector.rules.meta import hash_of, suggest
-from detector.rules.model import CorrelationRule, DetectionRule, LogSource, RuleMeta, RuleSet
-from detector.rules.pipelines import read_pipelines
+from detector.rules.model import CorrelationRule, DetectionRule, RuleMeta, RuleSet
+from detector.rules.placeholders import Lists
 
 _UUID = re.compile(r"(?i)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -30,13 +32,16 @@ def load_rules(
     sources: Source | Sequence[Source],
     *,
     pipelines: Sequence[Source] = (),
+    placeholders: Lists | None = None,
     faults: list[RuleFault] | None = None,
 ) -> RuleSet:
     """Load detection rules, correlations and filters.
 
     Args:
         sources: Files, folders (searched for ``*.yml``) or YAML texts.
-        pipelines: pySigma pipelines applied to every detection.
+        pipelines: Files, folders, names of bundled pipelines or of installed pySigma plugins; they apply to every
+            detection but those of taxonomy `isthmus`.
+        placeholders: Lists that ``|expand`` takes its values from, by name.
         faults: When given, takes what is wrong, and the rest is loaded.
 
     Raises:
@@ -45,7 +50,7 @@ def load_rules(
     found = list[RuleFault]()
     every = [sources] if isinstance(sources, str | Path) else list(sources)
     documents = [document for source in every for document in read_documents(source, found)]
-    ruleset = _Load(found).run(documents, pipelines)
+    ruleset = _Load(found).run(documents, adapt(pipelines, placeholders or {}, found))
     if found and faults is None:
         raise RuleErrors(found)
     if faults is not None:
@@ -60,8 +65,7 @@ class _Load:
         self._correlations: dict[str, CorrelationRule] = {}
         self._ids: dict[str, str] = {}
 
-    def run(self, documents: list[RuleDocument], pipelines: Sequence[Source]) -> RuleSet:
-        pipeline, pipeline_hash = read_pipelines(pipelines, self._faults)
+    def run(self, documents: list[RuleDocument], adaptation: Adaptation) -> RuleSet:
         correlations = list[RuleDocument]()
         filters = list[RuleDocument]()
         for document in documents:
@@ -71,18 +75,15 @@ class _Load:
                 filters.append(document)
             else:
                 try:
-                    self._add_rule(document, read_detection(document, pipeline, pipeline_hash))
+                    self._add_rule(document, read_detection(document, adaptation))
                 except ValueError as error:
                     self._faults.append(document.fault(str(error)))
-        for document in filters:
-            try:
-                self._filter(*read_filter(document, pipeline))
-            except ValueError as error:
-                self._faults.append(document.fault(str(error)))
+        narrowing = Filters(self._rules, self._ids, self._others(documents), adaptation)
+        narrowing.apply(filters, self._faults)
         self._read_correlations(correlations)
         self._silence_named([*correlations])
         hashes = sorted(meta.semantic_hash for meta in self._metas().values())
-        return RuleSet(self._rules, self._correlations, hash_of(hashes))
+        return RuleSet(self._rules, self._correlations, hash_of(hashes), tuple(narrowing.notes))
 
     def _add_rule(self, document: RuleDocument, rule: DetectionRule) -> None:
         if self._register(document, rule.meta.id, rule.meta.name):
@@ -99,11 +100,14 @@ class _Load:
         self._ids[_spelt(name)] = rule_id
         return True
 
-    def _filter(self, condition: object, logsource: LogSource, names: tuple[str, ...], filter_hash: str) -> None:
-        for rule_id, rule in self._rules.items():
-            named = "any" in names or rule.meta.id in names or rule.meta.name in names
-            if named and _covers(logsource, rule.logsource):
-                self._rules[rule_id] = narrowed(rule, condition, filter_hash)  # type: ignore[arg-type]  # from read_filter
+    def _others(self, documents: list[RuleDocument]) -> dict[str, str]:
+        """Return what the documents are that are no loaded detection, by name and id."""
+        others = dict[str, str]()
+        for document in documents:
+            kind = next((each for each in ("correlation", "filter") if each in document.content), "refused")
+            names = {str(document.content[key]) for key in ("id", "name") if document.content.get(key)}
+            others.update(dict.fromkeys(names - self._ids.keys(), kind))
+        return others
 
     def _read_correlations(self, documents: list[RuleDocument]) -> None:
         """Read correlations in an order in which each stands after those it names."""
@@ -169,8 +173,3 @@ def _spelt(name: str) -> str:
 
 def _silenced(rule: R) -> R:
     return msgspec.structs.replace(rule, meta=msgspec.structs.replace(rule.meta, generate=False))
-
-
-def _covers(wide: LogSource, narrow: LogSource) -> bool:
-    pairs = ((wide.category, narrow.category), (wide.product, narrow.product), (wide.service, narrow.service))
-    return all(mine is None or mine == theirs for mine, theirs in pairs)

@@ -35,8 +35,7 @@ def read_meta(document: RuleDocument, semantic: object) -> RuleMeta:
         ValueError: A key is misspelt or has a wrong value; the message says which.
     """
     content = document.content
-    for key in content:
-        _check_key(str(key))
+    check_keys(document)
     level = str(content.get("level", "medium"))
     if level not in LEVELS:
         raise ValueError(f"level {level!r} is none of {', '.join(LEVELS)}{suggest(level, LEVELS)}")
@@ -60,6 +59,23 @@ def read_meta(document: RuleDocument, semantic: object) -> RuleMeta:
     )
 
 
+def check_keys(document: RuleDocument, own: frozenset[str] = frozenset()) -> None:
+    """Refuse a key that is one letter off a known one.
+
+    Args:
+        document: Of any kind.
+        own: Keys that only its kind has.
+
+    Raises:
+        ValueError: A key is misspelt; the message says which.
+    """
+    known = STANDARD_KEYS | CUSTOM_KEYS | own
+    for key in map(str, document.content):
+        # Sigma allows keys of one's own; one letter off a known key is a slip.
+        if key not in known and (close := difflib.get_close_matches(key, known, 1, _CLOSE)):
+            raise ValueError(f"unknown key {key!r}; did you mean {close[0]!r}?")
+
+
 def suggest(word: str, choices: Iterable[str]) -> str:
     """Return ``; did you mean ...?`` when a choice is close."""
     found = difflib.get_close_matches(word, list(choices), 1, _CLOSE - 0.2)
@@ -78,16 +94,6 @@ def _ordered(value: Any) -> object:  # noqa: ANN401  plain data of any shape
     if isinstance(value, list | tuple):
         return [_ordered(each) for each in value]
     return value if isinstance(value, str | int | float | bool) or value is None else str(value)
-
-
-def _check_key(key: str) -> None:
-    known = STANDARD_KEYS | CUSTOM_KEYS
-    if key in known:
-        return
-    close = difflib.get_close_matches(key, known, 1, _CLOSE)
-    # Sigma allows keys of one's own; one letter off a known key is a slip.
-    if close:
-        raise ValueError(f"unknown key {key!r}; did you mean {close[0]!r}?")
 
 
 def _texts(value: object) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from detector.errors import RuleFault
 from detector.rules.expression import RuleExpression
 
 Level = Literal["informational", "low", "medium", "high", "critical"]
@@ -36,6 +37,28 @@ class LogSource(msgspec.Struct, frozen=True):
     service: str | None = None
 
 
+class AppliedFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """A Sigma Filter that narrows a rule.
+
+    Attributes:
+        id: Its id, else its name, else a hash of its meaning.
+        title: One line.
+        path: File it came from.
+        line: 1-based line of its document.
+        owner: Who answers for it; empty when not stated.
+        ticket: Under which it was agreed; empty when not stated.
+        expires_ns: It filters no event of this time or later; None: it has no end.
+    """
+
+    id: str
+    title: str
+    path: str = "<text>"
+    line: int = 0
+    owner: str = ""
+    ticket: str = ""
+    expires_ns: int | None = None
+
+
 class RuleMeta(msgspec.Struct, frozen=True, kw_only=True):
     """What people read of a rule.
 
@@ -54,7 +77,9 @@ class RuleMeta(msgspec.Struct, frozen=True, kw_only=True):
         path: File it came from.
         line: 1-based line of its document.
         generate: False when it exists only for correlations (Sigma's `generate`).
-        semantic_hash: Changes exactly when the meaning does: detection, log source, correlation, filters, pipelines.
+        semantic_hash: Changes exactly when the meaning does: detection, log source, correlation, filters, pipelines,
+            listed values.
+        filters: What narrows it, expired ones too.
     """
 
     id: str
@@ -72,6 +97,7 @@ class RuleMeta(msgspec.Struct, frozen=True, kw_only=True):
     line: int = 0
     generate: bool = True
     semantic_hash: str = ""
+    filters: tuple[AppliedFilter, ...] = ()
 
 
 class Suppress(msgspec.Struct, frozen=True):
@@ -87,6 +113,7 @@ class DetectionRule(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         meta: What people read.
         logsource: Where it looks.
+        written: Its log source before the pipelines: filters are told by it.
         condition: Root of the condition tree (`detector.rules.condition`).
         field_paths: Fields that the condition reads, after the pipelines.
         suppress: Set when repeats are folded.
@@ -96,6 +123,7 @@ class DetectionRule(msgspec.Struct, frozen=True, kw_only=True):
     logsource: LogSource
     condition: Any
     field_paths: frozenset[str]
+    written: LogSource = LogSource()
     suppress: Suppress | None = None
 
 
@@ -201,8 +229,10 @@ class RuleSet(msgspec.Struct, frozen=True):
         rules: Detection rules by id.
         correlations: Correlations by id, in an order in which each stands after those it names.
         bundle_hash: Hash of all semantic hashes: names the bundle in alerts.
+        notes: What loads and still wants a look, such as a filter that applies to no rule.
     """
 
     rules: dict[str, DetectionRule]
     correlations: dict[str, CorrelationRule]
     bundle_hash: str
+    notes: tuple[RuleFault, ...] = ()

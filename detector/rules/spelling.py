@@ -6,6 +6,7 @@ under `expand` are carried in the values, by characters of Unicode's private use
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 CASED = "\ue000"
@@ -13,6 +14,10 @@ CASED = "\ue000"
 
 PERCENT = "\ue001"
 """Stands for an escaped percent sign."""
+
+
+_ESCAPED_PERCENT = re.compile(r"(?<!\\)((?:\\\\)*)\\%")
+"""Behind an even number of backslashes, which are backslashes themselves."""
 
 
 def spelt(value: Any) -> Any:  # noqa: ANN401  a document's content
@@ -31,7 +36,7 @@ def _item(key: Any, value: Any) -> tuple[Any, Any]:  # noqa: ANN401  a document'
         modifiers.remove("cased")
         value = _each(value, lambda text: CASED + text)
     if "expand" in modifiers:
-        value = _each(value, lambda text: text.replace("\\%", PERCENT))
+        value = _each(value, lambda text: _ESCAPED_PERCENT.sub(rf"\1{PERCENT}", text))
     return "|".join([path, *modifiers]), spelt(value)
 
 

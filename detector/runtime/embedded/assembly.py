@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import msgspec
+import structlog
 
 from detector.alerting.document import AlertWriter
 from detector.correlation.correlator import Correlator
@@ -15,9 +16,11 @@ from detector.correlation.routing import CandidateRouter
 from detector.engine import Engine
 from detector.errors import RuleErrors, SettingsError
 from detector.rules.bundled import bundled_rules
+from detector.rules.filters import expired_filters
 from detector.rules.loader import load_rules
 from detector.rules.logsources import LogSourceMap
 from detector.rules.model import RuleSet
+from detector.rules.placeholders import context_lists
 from detector.runtime.clock import Clock
 from detector.runtime.embedded.contextlog import ContextLog
 from detector.runtime.embedded.driver import Driver, Stages
@@ -34,6 +37,8 @@ from normalizers.source import SourceProfile
 
 MAX_UNKNOWN_SOURCES = 65_536
 """Profiles kept for sources that the settings do not name; a flood of invented ids must not fill memory."""
+
+_log = structlog.get_logger(__name__)
 
 
 class Assembly(msgspec.Struct, frozen=True):
@@ -59,7 +64,11 @@ def read_rules(settings: Settings) -> RuleSet:
         SettingsError: Rules have faults; every one of them.
     """
     try:
-        return load_rules(settings.rules or [bundled_rules()], pipelines=settings.pipelines)
+        return load_rules(
+            settings.rules or [bundled_rules()],
+            pipelines=settings.pipelines,
+            placeholders=context_lists(settings.context.folder),
+        )
     except RuleErrors as error:
         raise SettingsError(f"rules have faults:\n{error}") from error
 
@@ -72,6 +81,8 @@ def assemble(settings: Settings, clock: Clock) -> Assembly:
         StateError: The stored state is of another version.
     """
     ruleset = read_rules(settings)
+    for note in (*ruleset.notes, *expired_filters(ruleset, clock.now_ns())):
+        _log.warning("filter_wants_a_look", path=note.path, line=note.line, filter=note.rule, what=note.what)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     rawlog = RawLog(settings.data_dir / "raw.db", clock, partitions=settings.raw_partitions, durable=settings.durable)
     store = EngineStore(settings.data_dir / "engine.db", durable=settings.durable)

@@ -141,7 +141,7 @@ class SenseTask:
             parts.enricher.enrich(event, profile)
             caused.append(event)
             logsource = parts.logsources.of(event.dataset, event.fields)
-            for rule in parts.engine.rules_matching(event.fields, logsource):
+            for rule in parts.engine.rules_for(event, logsource):
                 self._match(rule, event, bare, entry.ready_ns, caused)
         outputs.extend(caused)
 

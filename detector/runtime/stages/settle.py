@@ -72,7 +72,7 @@ class ContextSettler:
         if stale:
             event.fields["convergence.context.stale"] = [self._said(table, settled_ns) for table in stale]
         logsource = self._logsources.of(event.dataset, event.fields)
-        matched = any(rule.meta.id == rule_id for rule in self._engine.rules_matching(event.fields, logsource))
+        matched = any(rule.meta.id == rule_id for rule in self._engine.rules_for(event, logsource))
         return Settled(event.fields if matched else None)
 
     def _said(self, table: str, settled_ns: int) -> str:
