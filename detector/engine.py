@@ -10,7 +10,11 @@ import structlog
 from detector.alert import Alert
 from detector.alerting.document import AlertWriter
 from detector.candidate import Match
+from detector.errors import UnknownRuleError
 from detector.evaluation import BATCH, BatchEvaluator
+from detector.explaining.lookup import find_rule
+from detector.explaining.model import Explanation
+from detector.explaining.rule import RuleExplainer, notes_of
 from detector.matching.grouping import Sources
 from detector.matching.matcher import Matcher
 from detector.matching.scanner import ScannerName
@@ -51,9 +55,7 @@ class Engine:
             logsource: Where the event comes from; a rule is skipped only when a part that both name differs.
             event_id: Put into the matches.
         """
-        if isinstance(logsource, Mapping):
-            logsource = LogSource(logsource.get("category"), logsource.get("product"), logsource.get("service"))
-        return [Match(rule.meta.id, event_id) for rule in self.rules_matching(event, logsource)]
+        return [Match(rule.meta.id, event_id) for rule in self.rules_matching(event, _source(logsource))]
 
     def evaluate(
         self, events: Iterable[Mapping[str, Any]], *, time_field: str = "@timestamp", lateness_ns: int | None = None
@@ -81,6 +83,24 @@ class Engine:
             alerts.append(Alert(draft.alert_id, 1, writer.to_document(draft, 1, draft.alert_id, [])))
         return alerts
 
+    def explain(
+        self, rule: str, event: Mapping[str, Any], logsource: LogSource | Mapping[str, str] | None = None
+    ) -> Explanation:
+        """Explain why a detection rule matches one event, or why it does not.
+
+        Args:
+            rule: Its id, name or title.
+            event: Flat or nested fields.
+            logsource: As for `match`.
+
+        Raises:
+            UnknownRuleError: There is no such rule, or it is a correlation.
+        """
+        found = find_rule(self.ruleset, rule)
+        if not isinstance(found, DetectionRule):
+            raise UnknownRuleError(f"{rule!r} is a correlation, which no single event matches; use explain_correlation")
+        return RuleExplainer(found, notes_of(found, self.ruleset)).explain(event, _source(logsource))
+
     def rules_matching(self, event: Mapping[str, Any], logsource: LogSource | None = None) -> list[DetectionRule]:
         """Return the rules that match one event, flat or nested."""
         return [self._rules[number] for _, number in self._matcher.match((event,), logsource or LogSource())]
@@ -105,3 +125,9 @@ class Engine:
         if rule.meta.id not in self.failures:
             _log.error("rule_failed", rule=rule.meta.title, path=rule.meta.path, error=repr(error))
         self.failures[rule.meta.id] = self.failures.get(rule.meta.id, 0) + 1
+
+
+def _source(given: LogSource | Mapping[str, str] | None) -> LogSource:
+    if isinstance(given, Mapping):
+        return LogSource(given.get("category"), given.get("product"), given.get("service"))
+    return given or LogSource()

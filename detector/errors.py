@@ -6,6 +6,7 @@
       SettingsError              refuse to start: setting wrong, with its path
       RuleErrors                 refuse: every fault of a rule folder, collected
         RuleFault                one of them (a fact, not an exception)
+      UnknownRuleError           refuse: a question about a rule that is not loaded
       StateError                 stop, do not commit: stored state cannot be read
       SinkUnavailableError       retry: the outside is down
       SinkRejectedError          dead letter: the sink refuses this alert
@@ -54,6 +55,10 @@ class RuleErrors(DetectorError):  # noqa: N818  one error that carries many faul
     def __init__(self, faults: Sequence[RuleFault]) -> None:
         super().__init__("\n".join(map(str, faults)))
         self.faults = tuple(faults)
+
+
+class UnknownRuleError(DetectorError):
+    """No rule, or more than one, is meant by a text; the message says what is near."""
 
 
 class StateError(DetectorError):

@@ -13,6 +13,7 @@ import click
 import msgspec
 
 from detector.alerting.times import utc
+from detector.cli.explaining import Question, explain_rule
 from detector.cli.faults import report_faults
 from detector.cli.options import pipeline_option, placeholders_option, read_placeholders
 from detector.duration import parse_duration
@@ -22,7 +23,6 @@ from detector.evaluation import BATCH, BatchEvaluator, Evaluated, time_of
 from detector.matching.grouping import SourceFields
 from detector.rules.condition import TIME_FIELD
 from detector.rules.loader import load_rules
-from detector.rules.model import DetectionRule
 
 MAX_LINE = 16 << 20
 
@@ -86,7 +86,18 @@ class Events:
 @placeholders_option
 @click.option("--time-field", default="@timestamp", show_default=True, help="Where an event's time stands.")
 @click.option("--lateness", help="Take input order as arrival order, and events as late beyond this, such as 10s.")
-@click.option("--format", "layout", type=click.Choice(["ndjson", "text"]), default="ndjson", show_default=True)
+@click.option(
+    "--format", "layout", type=click.Choice(["ndjson", "text"]), help="Default: ndjson; with --explain, text."
+)
+@click.option("--explain", metavar="RULE", help="Say why this rule matched or did not: its id, name or title.")
+@click.option("--event", type=click.IntRange(0), help="With --explain: only the event at this position, from 0.")
+@click.option(
+    "--nearest",
+    default=5,
+    show_default=True,
+    type=click.IntRange(1, 1_000),
+    help="With --explain: how many matches, and how many of the nearest misses, are explained.",
+)
 @click.option("--stats", is_flag=True, help="Print counts and the rate on standard error.")
 @click.option("--product-field", default="product", show_default=True, help="Field with the log source's product.")
 @click.option("--category-field", default="category", show_default=True, help="Field with its category.")
@@ -98,7 +109,10 @@ def evaluate(  # noqa: PLR0913, PLR0917  one a command-line option
     lists: Path | None,
     time_field: str,
     lateness: str | None,
-    layout: str,
+    layout: str | None,
+    explain: str | None,
+    event: int | None,
+    nearest: int,
     *,
     stats: bool,
     product_field: str,
@@ -110,10 +124,14 @@ def evaluate(  # noqa: PLR0913, PLR0917  one a command-line option
     One line a match or alert, sorted by time and event. A rule is skipped only when the event's log source
     contradicts it; events without one meet every rule. Exit code 1 when rules or events had faults.
 
+    With --explain, instead: which part of that rule's condition held for the events that came nearest, which did not
+    and why; of a correlation, which events reached it, in which window, and what it still misses.
+
     \b
     Examples:
       isthmus eval -r rules/ -e events.ndjson
       zcat day.ndjson.gz | isthmus eval -r my_rule.yml -e - --format text --stats
+      isthmus eval -r my_rule.yml -e events.ndjson --explain "My rule" --event 3
     """
     try:
         lateness_ns = None if lateness is None else int(parse_duration(lateness))
@@ -126,29 +144,43 @@ def evaluate(  # noqa: PLR0913, PLR0917  one a command-line option
     for note in engine.ruleset.notes:
         click.echo(f"note: {note}", err=True)
     fields = SourceFields(category_field, product_field, service_field)
-
-    def match(some: Sequence[Mapping[str, Any]]) -> list[tuple[int, DetectionRule]]:
-        if engine.reads_time and time_field != TIME_FIELD:
-            some = [{**event, TIME_FIELD: time_of(event, time_field)} for event in some]
-        return engine.match_batch(some, fields)
-
-    batch = BatchEvaluator(engine.ruleset, match, time_field=time_field, lateness_ns=lateness_ns)
-    began = time.perf_counter()
     try:
         file: BinaryIO = sys.stdin.buffer if str(events) == "-" else events.open("rb")
     except OSError as error:
         raise click.UsageError(f"{events}: {error.strerror}") from error
     with file:
         source = Events(file, str(events))
-        found = batch.evaluate(source)
+        if explain is not None:
+            given = (_with_time(engine, some, time_field) for some in source)
+            explain_rule(Question(explain, event, nearest, layout or "text"), engine.ruleset, faults, given, fields)
+        else:
+            batch = BatchEvaluator(
+                engine.ruleset,
+                lambda some: engine.match_batch(_with_time(engine, some, time_field), fields),
+                time_field=time_field,
+                lateness_ns=lateness_ns,
+            )
+            _evaluate(engine, batch, source, layout=layout or "ndjson", stats=stats)
+    if faults or source.bad:
+        sys.exit(1)
+
+
+def _with_time(engine: Engine, some: Sequence[Mapping[str, Any]], time_field: str) -> Sequence[Mapping[str, Any]]:
+    """Put an event's time where the ends of filters look for it."""
+    if not engine.reads_time or time_field == TIME_FIELD:
+        return some
+    return [{**event, TIME_FIELD: time_of(event, time_field)} for event in some]
+
+
+def _evaluate(engine: Engine, batch: BatchEvaluator, source: Events, *, layout: str, stats: bool) -> None:
+    began = time.perf_counter()
+    found = batch.evaluate(source)
     for each in found:
         click.echo(_line(each, layout))
     if batch.untimed:
-        click.echo(f"{batch.untimed} events without a time in {time_field!r} met no correlation", err=True)
+        click.echo(f"{batch.untimed} events without a time met no correlation; see --time-field", err=True)
     if stats:
         _print_stats(engine, source, found, time.perf_counter() - began)
-    if faults or source.bad:
-        sys.exit(1)
 
 
 def _line(found: Evaluated, layout: str) -> str:

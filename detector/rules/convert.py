@@ -10,6 +10,8 @@ import re2  # type: ignore[import-untyped]  # google-re2 has no stubs
 from sigma.conditions import (
     ConditionAND,
     ConditionFieldEqualsValueExpression,
+    ConditionIdentifier,
+    ConditionItem,
     ConditionNOT,
     ConditionOR,
     ConditionValueExpression,
@@ -50,6 +52,7 @@ from detector.rules.condition import (
     TextTest,
     ValueTest,
 )
+from detector.rules.naming import Named, Names, size
 from detector.rules.placeholders import Literal, Placeholders
 from detector.rules.spelling import CASED, PERCENT
 
@@ -70,29 +73,43 @@ class UnsupportedConditionError(Exception):
     """A condition that cannot be expressed; the message says what."""
 
 
-def convert(node: Any, placeholders: Placeholders) -> Condition:  # noqa: ANN401  pySigma's nodes have no common type
-    """Convert a parsed condition.
+def convert(node: Any, placeholders: Placeholders) -> Named:  # noqa: ANN401  pySigma's nodes have no common type
+    """Convert a parsed condition, and say where in it each selection stands.
 
     Raises:
         UnsupportedConditionError: A value's type is unknown, or there is too much of it.
         ValueError: A placeholder is not resolved.
     """
-    return _Converter(placeholders).condition(node)
+    converter = _Converter(placeholders)
+    return converter.condition(node), converter.names
 
 
 class _Converter:
     def __init__(self, placeholders: Placeholders) -> None:
         self._placeholders = placeholders
         self._nodes = 0
+        self._place = 0
+        self._names = list[tuple[int, str]]()
+
+    @property
+    def names(self) -> Names:
+        return tuple(self._names)
 
     def condition(self, node: Any) -> Condition:  # noqa: ANN401
         self._count()
-        if isinstance(node, ConditionAND):
-            return And(tuple(self.condition(each) for each in node.args))
-        if isinstance(node, ConditionOR):
-            return Or(tuple(self.condition(each) for each in node.args))
+        name = _selection(node)
+        if name is not None:
+            self._names.append((self._place, name))
+        if not isinstance(node, ConditionAND | ConditionOR | ConditionNOT):
+            leaf = self._leaf(node)
+            self._place += size(leaf)
+            return leaf
+        self._place += 1
         if isinstance(node, ConditionNOT):
             return Not(self.condition(node.args[0]))
+        return (And if isinstance(node, ConditionAND) else Or)(tuple(self.condition(each) for each in node.args))
+
+    def _leaf(self, node: Any) -> Condition:  # noqa: ANN401
         if isinstance(node, ConditionFieldEqualsValueExpression):
             return self._field(str(node.field), node.value)
         if isinstance(node, ConditionValueExpression):
@@ -128,6 +145,14 @@ class _Converter:
         self._nodes += nodes
         if self._nodes > MAX_NODES:
             raise UnsupportedConditionError(f"the condition has more than {MAX_NODES} parts")
+
+
+def _selection(node: Any) -> str | None:  # noqa: ANN401
+    """Return the name of the selection that a node is the whole of: pySigma keeps it in the chain of parents."""
+    parent = getattr(node, "parent", None)
+    while parent is not None and not isinstance(parent, ConditionItem):
+        parent = parent.parent
+    return parent.identifier if isinstance(parent, ConditionIdentifier) else None
 
 
 def _value_test(value: Any) -> ValueTest:  # noqa: ANN401, C901, PLR0911  one case a type

@@ -16,6 +16,7 @@ from detector.rules.convert import UnsupportedConditionError, convert
 from detector.rules.documents import RuleDocument
 from detector.rules.meta import read_meta, suggest
 from detector.rules.model import DetectionRule, LogSource, Suppress
+from detector.rules.naming import Names, joined
 from detector.rules.spelling import spelt
 
 OURS = "isthmus"
@@ -33,12 +34,14 @@ class Parsed(NamedTuple):
 
     Attributes:
         condition: After pipelines and placeholders.
+        names: Where in it each selection stands.
         logsource: After the pipelines; empty where none was written.
         written: Log source before them.
         adapted_by: Hash of the pipelines and the listed values that it took, for semantic hashes.
     """
 
     condition: Condition
+    names: Names
     logsource: LogSource
     written: LogSource
     adapted_by: list[object]
@@ -60,6 +63,7 @@ def read_detection(document: RuleDocument, adaptation: Adaptation) -> DetectionR
         field_paths=frozenset(field_paths(parsed.condition)),
         written=parsed.written,
         suppress=_suppress(content.get("suppress")),
+        names=parsed.names,
     )
 
 
@@ -81,7 +85,7 @@ def parse_detection(content: dict[str, Any], adaptation: Adaptation) -> Parsed:
         written = _logsource(rule)
         if pipeline is not None:
             pipeline.apply(rule)
-        parsed = tuple(convert(each.parsed, placeholders) for each in rule.detection.parsed_condition)
+        parsed = [convert(each.parsed, placeholders) for each in rule.detection.parsed_condition]
     except UnsupportedConditionError as error:
         raise ValueError(str(error)) from error
     except SigmaError as error:
@@ -89,7 +93,7 @@ def parse_detection(content: dict[str, Any], adaptation: Adaptation) -> Parsed:
     except (TypeError, AttributeError, KeyError, RecursionError) as error:
         raise ValueError(f"is not a detection: {error!r}") from error
     return Parsed(
-        parsed[0] if len(parsed) == 1 else Or(parsed),
+        *(parsed[0] if len(parsed) == 1 else joined(Or, parsed)),
         _logsource(rule) if content.get("logsource") else LogSource(),
         written if content.get("logsource") else LogSource(),
         [adaptation.pipeline_hash if pipeline is not None else "", *([placeholders.used] if placeholders.used else [])],

@@ -14,11 +14,12 @@ import msgspec
 from detector.errors import RuleFault
 from detector.instant import datetime_ns
 from detector.rules.adaptation import Adaptation
-from detector.rules.condition import And, Condition, Or, field_paths, since
+from detector.rules.condition import And, Or, field_paths, since
 from detector.rules.detections import parse_detection
 from detector.rules.documents import RuleDocument
 from detector.rules.meta import check_keys, hash_of, suggest
 from detector.rules.model import AppliedFilter, DetectionRule, LogSource, RuleSet
+from detector.rules.naming import Named, joined
 from normalizers.timestamps import format_utc
 
 KEYS = frozenset({"expires", "owner", "ticket"})
@@ -32,7 +33,7 @@ class _Part(msgspec.Struct, frozen=True):
     """What one filter adds to one rule."""
 
     applied: AppliedFilter
-    condition: Condition
+    condition: Named
     hash: str
 
 
@@ -138,8 +139,9 @@ class Filters:
             ticket=_text(content.get("ticket")),
             expires_ns=expires_ns,
         )
-        condition = parsed.condition if expires_ns is None else Or((parsed.condition, since(expires_ns)))
-        return _Part(applied, condition, filter_hash)
+        named = (parsed.condition, parsed.names)
+        condition, names = named if expires_ns is None else joined(Or, [named, (since(expires_ns), ())])
+        return _Part(applied, (condition, ((0, f"filter: {applied.title}"), *names)), filter_hash)
 
 
 def expired_filters(ruleset: RuleSet, now_ns: int) -> list[RuleFault]:
@@ -171,11 +173,12 @@ def about(applied: AppliedFilter) -> str:
 
 
 def _narrowed(rule: DetectionRule, parts: Sequence[_Part]) -> DetectionRule:
-    condition = And((rule.condition, *(part.condition for part in parts)))
+    condition, names = joined(And, [(rule.condition, rule.names), *(part.condition for part in parts)])
     semantic_hash = hash_of([rule.meta.semantic_hash, *(part.hash for part in parts)])
     filters = tuple(part.applied for part in parts)
     meta = msgspec.structs.replace(rule.meta, semantic_hash=semantic_hash, filters=filters)
-    return msgspec.structs.replace(rule, meta=meta, condition=condition, field_paths=frozenset(field_paths(condition)))
+    paths = frozenset(field_paths(condition))
+    return msgspec.structs.replace(rule, meta=meta, condition=condition, field_paths=paths, names=names)
 
 
 def _contains(wide: LogSource, narrow: LogSource) -> bool:

@@ -117,6 +117,7 @@ class DetectionRule(msgspec.Struct, frozen=True, kw_only=True):
         condition: Root of the condition tree (`detector.rules.condition`).
         field_paths: Fields that the condition reads, after the pipelines.
         suppress: Set when repeats are folded.
+        names: Names of selections and filters with their places in the condition (`detector.rules.naming`), for people.
     """
 
     meta: RuleMeta
@@ -125,6 +126,7 @@ class DetectionRule(msgspec.Struct, frozen=True, kw_only=True):
     field_paths: frozenset[str]
     written: LogSource = LogSource()
     suppress: Suppress | None = None
+    names: tuple[tuple[int, str], ...] = ()
 
 
 class Threshold(msgspec.Struct, frozen=True):

@@ -165,3 +165,32 @@ def test_a_wrong_setting_is_refused_by_name(tmp_path: Path, content: str, what: 
     result = _run("run", "-c", str(tmp_path / "isthmus.yml"))
     assert result.exit_code == 2
     assert what in result.output
+
+
+def test_eval_explains_matches_first_then_the_nearest(tmp_path: Path) -> None:
+    rule = RULE.replace("f: a", "f: a, g: b")
+    events: list[object] = [{"f": "x"}, {"f": "a", "g": "c"}, {"f": "a", "g": "b"}, {"f": "x"}]
+    result = _eval(tmp_path, rule, events, "--explain", "t", "--nearest", "1")
+    assert result.exit_code == 0
+    assert result.output.splitlines()[0] == "✓ t matches event 2"
+    assert "✗ t does not match event 1" in result.output
+    assert "because of one thing: s: g: 'b' - has 'c': another value" in result.output
+    assert result.output.splitlines()[-1] == "1 of 4 events match; 2 not shown, further away"
+    found = json.loads(_eval(tmp_path, rule, events, "--explain", "r", "--format", "ndjson").output)
+    assert [each["event_index"] for each in found["explanations"]] == [2, 1, 0, 3]
+    assert (found["matched"], found["events"], "left_out" in found) == (1, 4, False)
+
+
+def test_eval_explains_one_event_with_its_own_log_source(tmp_path: Path) -> None:
+    result = _eval(tmp_path, RULE, [{"f": "a"}, {"f": "a", "product": "linux"}], "--explain", "t", "--event", "1")
+    assert "because of one thing: the rule looks at product 'windows', the event is of 'linux'" in result.output
+    assert "event 0" not in result.output
+
+
+def test_eval_says_which_rule_or_event_cannot_be_explained(tmp_path: Path) -> None:
+    unknown = _eval(tmp_path, RULE, [{}], "--explain", "tt")
+    assert (unknown.exit_code, "did you mean 't'" in unknown.stderr) == (2, True)
+    refused = _eval(tmp_path, RULE.replace("f: a", "f|contians: a"), [{}], "--explain", "t")
+    assert (refused.exit_code, "it was refused: " in refused.stderr) == (2, True)
+    beyond = _eval(tmp_path, RULE, [{}], "--explain", "t", "--event", "1")
+    assert (beyond.exit_code, "there are 1 events, counted from 0" in beyond.stderr) == (2, True)
