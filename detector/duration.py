@@ -30,7 +30,7 @@ def parse_duration(text: str) -> Duration:
     sign = -1 if text.strip().startswith("-") else 1
     found = _PATTERN.fullmatch(text.strip().lstrip("+-"))
     if found is None:
-        raise ValueError(f"{text!r} is not a duration such as 250ms, 10s, 5m, 2h or 7d")
+        raise ValueError(f"{text!r} is not a duration; write one such as 250ms, 10s, 5m, 2h or 7d")
     return Duration(sign * round(float(found["number"]) * _UNIT_NS[found["unit"]]))
 
 

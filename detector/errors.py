@@ -33,9 +33,10 @@ class RuleFault(msgspec.Struct, frozen=True):
     Attributes:
         path: File, or ``<text>`` for rules given as text.
         line: 1-based line, 0 when unknown.
-        rule: Title or id of the rule, empty when it could not be read.
+        rule: Title of the rule, empty when it could not be read.
         what: What is wrong.
         instead: What to write instead; empty when there is no advice.
+        rule_id: Id of the rule, else its name; empty when it has neither.
     """
 
     path: str
@@ -43,10 +44,12 @@ class RuleFault(msgspec.Struct, frozen=True):
     rule: str
     what: str
     instead: str = ""
+    rule_id: str = ""
 
     def __str__(self) -> str:
+        named = f" ({self.rule_id})" if self.rule_id else ""
         remedy = f"; {self.instead}" if self.instead else ""
-        return f"{self.path}:{self.line}: {self.rule or '(unreadable)'}: {self.what}{remedy}"
+        return f"{self.path}:{self.line}: {self.rule or '(unreadable)'}{named}: {self.what}{remedy}"
 
 
 class RuleErrors(DetectorError):  # noqa: N818  one error that carries many faults, named in the public interface

@@ -5,7 +5,8 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Sequence
 
-from detector.rules.model import Operator, Threshold
+from detector.rules.condition import Operator
+from detector.rules.model import Threshold
 
 _OPERATORS: dict[Operator, Callable[[float, float], bool]] = {
     "gt": operator.gt,

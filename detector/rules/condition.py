@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
+from abc import ABC
 from collections.abc import Iterator
 from ipaddress import IPv4Network, IPv6Network
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from detector.rules.model import Operator
-
+Operator = Literal["gt", "gte", "lt", "lte", "eq", "neq"]
 Part = Literal["minute", "hour", "day", "week", "month", "year", "instant"]
 """Of a timestamp in UTC; "instant" is all of it, as seconds since 1970."""
 
 TIME_FIELD = "@timestamp"
 """Where an event's own time stands."""
 
+if TYPE_CHECKING:
+    Network = IPv4Network | IPv6Network
+else:
 
-class TextTest(msgspec.Struct, frozen=True):
+    class Network(ABC):  # noqa: B024  only to be registered with
+        """An address range of either family: msgspec takes one foreign class in a place, not two."""
+
+    Network.register(IPv4Network)
+    Network.register(IPv6Network)
+
+
+class _Node(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
+    """A part of a tree, as the compiled cache writes it: its kind, then its fields. No tree holds itself."""
+
+
+class TextTest(_Node, frozen=True):
     """A text with wildcards: literals between runs.
 
     Attributes:
@@ -29,49 +43,49 @@ class TextTest(msgspec.Struct, frozen=True):
     cased: bool = False
 
 
-class NumberTest(msgspec.Struct, frozen=True):
+class NumberTest(_Node, frozen=True):
     """Equal to a number, or to its decimal text."""
 
-    number: float
+    number: int | float
 
 
-class BoolTest(msgspec.Struct, frozen=True):
+class BoolTest(_Node, frozen=True):
     """Equal to a boolean, or to its word."""
 
     value: bool
 
 
-class NullTest(msgspec.Struct, frozen=True):
+class NullTest(_Node, frozen=True):
     """Missing, null or an empty list; an empty text is a value."""
 
 
-class ExistsTest(msgspec.Struct, frozen=True):
+class ExistsTest(_Node, frozen=True):
     """Present, whatever the value."""
 
     present: bool
 
 
-class RegexTest(msgspec.Struct, frozen=True):
+class RegexTest(_Node, frozen=True):
     """Found anywhere by RE2."""
 
     pattern: str
 
 
-class CidrTest(msgspec.Struct, frozen=True):
+class CidrTest(_Node, frozen=True):
     """An address inside a network."""
 
-    network: IPv4Network | IPv6Network
+    network: Network
 
 
-class CompareTest(msgspec.Struct, frozen=True):
+class CompareTest(_Node, frozen=True):
     """A number beyond a bound; with a part, that part of a timestamp in UTC."""
 
     operator: Operator
-    number: float
+    number: int | float
     part: Part | None = None
 
 
-class FieldRefTest(msgspec.Struct, frozen=True):
+class FieldRefTest(_Node, frozen=True):
     """Equal to another field, or beginning or ending with it (both: containing it)."""
 
     field_path: str
@@ -83,32 +97,32 @@ class FieldRefTest(msgspec.Struct, frozen=True):
 ValueTest = TextTest | NumberTest | BoolTest | NullTest | ExistsTest | RegexTest | CidrTest | CompareTest | FieldRefTest
 
 
-class FieldTest(msgspec.Struct, frozen=True):
+class FieldTest(_Node, frozen=True):
     """One field against one value; a list passes when any member does."""
 
     field_path: str
     test: ValueTest
 
 
-class KeywordTest(msgspec.Struct, frozen=True):
+class KeywordTest(_Node, frozen=True):
     """Any value of the event against a text, unanchored, or a regular expression."""
 
     test: TextTest | NumberTest | RegexTest
 
 
-class And(msgspec.Struct, frozen=True):
+class And(_Node, frozen=True):
     """All of them."""
 
     parts: tuple[Condition, ...]
 
 
-class Or(msgspec.Struct, frozen=True):
+class Or(_Node, frozen=True):
     """Any of them."""
 
     parts: tuple[Condition, ...]
 
 
-class Not(msgspec.Struct, frozen=True):
+class Not(_Node, frozen=True):
     """The opposite: two-valued, so true of a missing field."""
 
     part: Condition

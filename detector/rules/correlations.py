@@ -9,11 +9,12 @@ from typing import Any, get_args
 import msgspec
 
 from detector.duration import parse_duration
+from detector.rules.condition import Operator
 from detector.rules.correlationkeys import ROLES, check_keys, check_twice
 from detector.rules.documents import RuleDocument
 from detector.rules.expression import RuleExpression, parse_expression
 from detector.rules.meta import read_meta, suggest
-from detector.rules.model import Absence, CorrelationRule, CorrelationType, During, Operator, Threshold
+from detector.rules.model import Absence, CorrelationRule, CorrelationType, During, Threshold
 
 TYPES = get_args(CorrelationType)
 OPERATORS = get_args(Operator)

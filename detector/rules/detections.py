@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, NamedTuple
 
 from sigma.exceptions import SigmaError
-from sigma.modifiers import modifier_mapping
 from sigma.rule import SigmaRule
 
 from detector.duration import parse_duration
 from detector.rules.adaptation import Adaptation
+from detector.rules.advice import advised
 from detector.rules.condition import Condition, Or, field_paths
 from detector.rules.convert import UnsupportedConditionError, convert
 from detector.rules.documents import RuleDocument
@@ -25,8 +24,6 @@ OURS = "isthmus"
 _NEEDED = ("title", "logsource", "detection", "status")
 _DESCRIBING = ("level", "tags", "taxonomy")
 """What conditions of pipelines may ask for."""
-
-_MODIFIER = re.compile(r"[Uu]nknown modifier '?(?P<name>\w+)'?")
 
 
 class Parsed(NamedTuple):
@@ -78,6 +75,7 @@ def parse_detection(content: dict[str, Any], adaptation: Adaptation) -> Parsed:
         raise ValueError("has no `detection`; give selections and a `condition`")  # noqa: TRY004  a fault of the text
     if "condition" not in detection:
         raise ValueError(f"its detection has no `condition`{_misspelt(detection)}")
+    _check_condition(detection["condition"])
     pipeline = None if content.get("taxonomy") == OURS else adaptation.pipeline
     placeholders = adaptation.placeholders.fresh()
     try:
@@ -89,9 +87,9 @@ def parse_detection(content: dict[str, Any], adaptation: Adaptation) -> Parsed:
     except UnsupportedConditionError as error:
         raise ValueError(str(error)) from error
     except SigmaError as error:
-        raise ValueError(_readable(error)) from error
+        raise ValueError(advised(str(error).strip(), detection)) from error
     except (TypeError, AttributeError, KeyError, RecursionError) as error:
-        raise ValueError(f"is not a detection: {error!r}") from error
+        raise ValueError(f"is not a detection: {error!r}; compare it with a rule that loads") from error
     return Parsed(
         *(parsed[0] if len(parsed) == 1 else joined(Or, parsed)),
         _logsource(rule) if content.get("logsource") else LogSource(),
@@ -116,17 +114,17 @@ def _logsource(rule: SigmaRule) -> LogSource:
     return LogSource(category=source.category, product=source.product, service=source.service)
 
 
+def _check_condition(condition: object) -> None:
+    for each in condition if isinstance(condition, list) else [condition]:
+        if not isinstance(each, str):
+            raise ValueError(f"`condition` is {each!r}; write names of selections joined by and, or, not")  # noqa: TRY004
+
+
 def _misspelt(detection: dict[str, Any]) -> str:
     for key in detection:
         if suggest(str(key), ["condition"]):
             return f"; {key!r} looks like it"
     return "; add one such as `condition: selection`"
-
-
-def _readable(error: SigmaError) -> str:
-    text = str(error).strip()
-    found = _MODIFIER.search(text)
-    return text + suggest(found["name"], modifier_mapping) if found else text
 
 
 def _suppress(value: object) -> Suppress | None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
+import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -11,11 +14,11 @@ import msgspec
 
 from detector.errors import RuleErrors, RuleFault
 from detector.rules.adaptation import Adaptation, adapt
+from detector.rules.compiling import compile_file, names_of
 from detector.rules.correlations import generates, named_in, read_correlation
-from detector.rules.detections import read_detection
-from detector.rules.documents import RuleDocument, read_documents
+from detector.rules.documents import RuleDocument, RuleFile, read_files
 from detector.rules.filters import Filters
-from detector.rules.meta import hash_of, suggest
+from detector.rules.meta import suggest
 from detector.rules.model import CorrelationRule, DetectionRule, RuleMeta, RuleSet
 from detector.rules.placeholders import Lists
 
@@ -24,7 +27,11 @@ _UUID = re.compile(r"(?i)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 MAX_LEVEL = 3
 """Levels of correlations over correlations."""
 
+_YOUNG = 100_000
+"""New objects between two looks of the garbage collector while rules are loaded; its default is 700."""
+
 Source = str | Path
+_encoder = msgspec.json.Encoder(order="deterministic")
 R = TypeVar("R", DetectionRule, CorrelationRule)
 
 
@@ -49,13 +56,26 @@ def load_rules(
     """
     found = list[RuleFault]()
     every = [sources] if isinstance(sources, str | Path) else list(sources)
-    documents = [document for source in every for document in read_documents(source, found)]
-    ruleset = _Load(found).run(documents, adapt(pipelines, placeholders or {}, found))
+    with few_collections():
+        files = [file for source in every for file in read_files(source, found)]
+        ruleset = _Load(found).run(files, adapt(pipelines, placeholders or {}, found))
+    found.sort(key=lambda fault: (fault.path, fault.line))
     if found and faults is None:
         raise RuleErrors(found)
     if faults is not None:
         faults.extend(found)
     return ruleset
+
+
+@contextmanager
+def few_collections() -> Iterator[None]:
+    """Let the garbage collector look seldom: nearly all of what a load makes stays."""
+    thresholds = gc.get_threshold()
+    gc.set_threshold(_YOUNG, *thresholds[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*thresholds)
 
 
 class _Load:
@@ -64,92 +84,98 @@ class _Load:
         self._rules: dict[str, DetectionRule] = {}
         self._correlations: dict[str, CorrelationRule] = {}
         self._ids: dict[str, str] = {}
+        self._refused: dict[str, str] = {}
+        self._read: list[RuleDocument] = []
 
-    def run(self, documents: list[RuleDocument], adaptation: Adaptation) -> RuleSet:
-        correlations = list[RuleDocument]()
-        filters = list[RuleDocument]()
-        for document in documents:
-            if "correlation" in document.content:
-                correlations.append(document)
-            elif "filter" in document.content:
-                filters.append(document)
-            else:
-                try:
-                    self._add_rule(document, read_detection(document, adaptation))
-                except ValueError as error:
-                    self._faults.append(document.fault(str(error)))
+    def run(self, files: list[RuleFile], adaptation: Adaptation) -> RuleSet:
+        compiled = [compile_file(file, adaptation, self._faults) for file in files]
+        for file, each in zip(files, compiled, strict=True):
+            self._refused.update(dict.fromkeys(map(_spelt, each.refused), file.path))
+            for rule in each.rules:
+                if self._register(rule.meta):
+                    self._rules[rule.meta.id] = rule
+        documents = [document for each in compiled for document in each.documents]
         narrowing = Filters(self._rules, self._ids, self._others(documents), adaptation)
-        narrowing.apply(filters, self._faults)
-        self._read_correlations(correlations)
-        self._silence_named([*correlations])
-        hashes = sorted(meta.semantic_hash for meta in self._metas().values())
-        return RuleSet(self._rules, self._correlations, hash_of(hashes), tuple(narrowing.notes))
+        narrowing.apply([each for each in documents if "correlation" not in each.content], self._faults)
+        self._read_correlations([each for each in documents if "correlation" in each.content])
+        self._silence_named()
+        return RuleSet(self._rules, self._correlations, self._bundle_hash(), tuple(narrowing.notes))
 
-    def _add_rule(self, document: RuleDocument, rule: DetectionRule) -> None:
-        if self._register(document, rule.meta.id, rule.meta.name):
-            self._rules[rule.meta.id] = rule
-
-    def _register(self, document: RuleDocument, rule_id: str, name: str) -> bool:
-        if self._ids.get(_spelt(rule_id)) is not None:
-            self._faults.append(document.fault(f"id {rule_id} is used twice", "give each rule an id of its own"))
+    def _register(self, meta: RuleMeta) -> bool:
+        if self._ids.get(_spelt(meta.id)) is not None:
+            self._faults.append(_fault_of(meta, f"{meta.id!r} is used twice", "give each rule an id of its own"))
             return False
-        if self._ids.get(_spelt(name), rule_id) != rule_id:
-            self._faults.append(document.fault(f"name {name!r} is used twice", "give each rule a name of its own"))
+        if self._ids.get(_spelt(meta.name), meta.id) != meta.id:
+            self._faults.append(_fault_of(meta, f"name {meta.name!r} is used twice", "give each rule one of its own"))
             return False
-        self._ids[_spelt(rule_id)] = rule_id
-        self._ids[_spelt(name)] = rule_id
+        self._ids[_spelt(meta.id)] = meta.id
+        self._ids[_spelt(meta.name)] = meta.id
         return True
 
     def _others(self, documents: list[RuleDocument]) -> dict[str, str]:
         """Return what the documents are that are no loaded detection, by name and id."""
-        others = dict[str, str]()
+        others = dict.fromkeys(self._refused, "refused")
         for document in documents:
-            kind = next((each for each in ("correlation", "filter") if each in document.content), "refused")
-            names = {str(document.content[key]) for key in ("id", "name") if document.content.get(key)}
-            others.update(dict.fromkeys(names - self._ids.keys(), kind))
-        return others
+            kind = "correlation" if "correlation" in document.content else "filter"
+            others.update(dict.fromkeys(names_of(document), kind))
+        return {name: kind for name, kind in others.items() if name not in self._ids}
 
     def _read_correlations(self, documents: list[RuleDocument]) -> None:
         """Read correlations in an order in which each stands after those it names."""
-        waiting = list(documents)
         own = {name for document in documents for name in _own_names(document)}
+        hashes = {rule_id: rule.meta.semantic_hash for rule_id, rule in self._rules.items()}
+        waiting = documents
         while waiting:
-            ready = [
-                d for d in waiting if all(name in self._ids or name not in own for name in map(_spelt, named_in(d)))
-            ]
-            if not ready:
-                for document in waiting:
-                    self._faults.append(document.fault("names itself through other correlations", "break the circle"))
-                return
-            for document in ready:
-                waiting.remove(document)
-                try:
-                    self._read_correlation(document)
-                except ValueError as error:
+            still = list[RuleDocument]()
+            for document in waiting:
+                if any(name in own and name not in self._ids for name in map(_spelt, named_in(document))):
+                    still.append(document)
+                elif not self._read_correlation(document, hashes):
                     own -= _own_names(document)
-                    self._faults.append(document.fault(str(error)))
+            if len(still) == len(waiting):
+                for document in waiting:
+                    self._refuse(document, "names itself through other correlations; break the circle")
+                return
+            waiting = still
 
-    def _read_correlation(self, document: RuleDocument) -> None:
-        ids = [self._resolve(name) for name in named_in(document)]
-        level = 1 + max((self._correlations[each].level for each in ids if each in self._correlations), default=0)
-        if level > MAX_LEVEL:
-            raise ValueError(f"stands on level {level}; correlations of correlations go {MAX_LEVEL} levels deep")
-        hashes = {key: meta.semantic_hash for key, meta in self._metas().items()}
-        correlation = read_correlation(document, self._resolve, hashes, level)
-        if self._register(document, correlation.meta.id, correlation.meta.name):
-            self._correlations[correlation.meta.id] = correlation
+    def _read_correlation(self, document: RuleDocument, hashes: dict[str, str]) -> bool:
+        try:
+            ids = [self._resolve(name) for name in named_in(document)]
+            level = 1 + max((self._correlations[each].level for each in ids if each in self._correlations), default=0)
+            if level > MAX_LEVEL:
+                raise ValueError(f"stands on level {level}; correlations of correlations go {MAX_LEVEL} levels deep")  # noqa: TRY301
+            correlation = read_correlation(document, self._resolve, hashes, level)
+        except ValueError as error:
+            return self._refuse(document, str(error))
+        except Exception as error:  # noqa: BLE001  one of the broad catches: around one rule
+            return self._refuse(document, f"is no correlation: {error!r}; compare it with one that loads")
+        meta = correlation.meta
+        if not self._register(meta):
+            return False
+        self._correlations[meta.id] = correlation
+        hashes[meta.id] = meta.semantic_hash
+        self._read.append(document)
+        return True
+
+    def _refuse(self, document: RuleDocument, what: str) -> bool:
+        self._faults.append(document.fault(what))
+        self._refused.update(dict.fromkeys(_own_names(document), document.path))
+        return False
 
     def _resolve(self, name: str) -> str:
         found = self._ids.get(_spelt(name))
-        if found is None:
-            raise ValueError(f"names rule {name!r}, which does not exist{suggest(name, self._ids)}")
-        return found
+        if found is not None:
+            return found
+        refused = self._refused.get(_spelt(name))
+        if refused is not None:
+            raise ValueError(f"names rule {name!r}, which was refused; mend that rule in {refused} first")
+        raise ValueError(f"names rule {name!r}, which does not exist{suggest(name, self._ids)}")
 
-    def _silence_named(self, documents: list[RuleDocument]) -> None:
+    def _silence_named(self) -> None:
         """A rule that only feeds correlations alerts on its own when one of them says `generate: true`."""
         silent, loud = set[str](), set[str]()
-        for document in documents:
-            ids = {self._ids[name] for name in map(_spelt, named_in(document)) if name in self._ids}
+        for document in self._read:
+            ids = {self._ids[name] for name in map(_spelt, named_in(document))}
             (loud if generates(document) else silent).update(ids)
         for rule_id in silent - loud:
             if rule_id in self._rules:
@@ -157,13 +183,24 @@ class _Load:
             else:
                 self._correlations[rule_id] = _silenced(self._correlations[rule_id])
 
-    def _metas(self) -> dict[str, RuleMeta]:
-        metas = {key: rule.meta for key, rule in self._rules.items()}
-        return metas | {key: correlation.meta for key, correlation in self._correlations.items()}
+    def _bundle_hash(self) -> str:
+        """Hash what changes any alert: meanings and what people read, whatever the order and the places."""
+        metas = [rule.meta for rule in self._rules.values()] + [each.meta for each in self._correlations.values()]
+        placeless = [_placeless(meta) for meta in sorted(metas, key=lambda meta: meta.id)]
+        return hashlib.sha256(_encoder.encode(placeless)).hexdigest()[:32]
+
+
+def _placeless(meta: RuleMeta) -> RuleMeta:
+    filters = tuple(msgspec.structs.replace(each, path="", line=0) for each in meta.filters)
+    return msgspec.structs.replace(meta, path="", line=0, filters=filters)
+
+
+def _fault_of(meta: RuleMeta, what: str, instead: str) -> RuleFault:
+    return RuleFault(meta.path, meta.line, meta.title, what, instead, meta.id)
 
 
 def _own_names(document: RuleDocument) -> set[str]:
-    return {_spelt(str(document.content[key])) for key in ("id", "name") if document.content.get(key)}
+    return {_spelt(name) for name in names_of(document)}
 
 
 def _spelt(name: str) -> str:

@@ -38,7 +38,10 @@ def read_meta(document: RuleDocument, semantic: object) -> RuleMeta:
     check_keys(document)
     level = str(content.get("level", "medium"))
     if level not in LEVELS:
-        raise ValueError(f"level {level!r} is none of {', '.join(LEVELS)}{suggest(level, LEVELS)}")
+        raise ValueError(f"level {level!r} is unknown{suggest(level, LEVELS) or '; use one of ' + ', '.join(LEVELS)}")
+    for key in ("id", "name"):
+        if isinstance(content.get(key), dict | list):
+            raise ValueError(f"`{key}` is a list or mapping; write one text")  # noqa: TRY004  a fault of the text
     semantic_hash = hash_of(semantic)
     rule_id = content.get("id") or content.get("name") or semantic_hash
     return RuleMeta(

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import msgspec
 
 from detector.errors import RuleFault
+from detector.rules.condition import Condition, Operator
 from detector.rules.expression import RuleExpression
 
 Level = Literal["informational", "low", "medium", "high", "critical"]
@@ -26,7 +27,6 @@ CorrelationType = Literal[
     "absence",
     "during",
 ]
-Operator = Literal["gt", "gte", "lt", "lte", "eq", "neq"]
 
 
 class LogSource(msgspec.Struct, frozen=True):
@@ -122,7 +122,7 @@ class DetectionRule(msgspec.Struct, frozen=True, kw_only=True):
 
     meta: RuleMeta
     logsource: LogSource
-    condition: Any
+    condition: Condition
     field_paths: frozenset[str]
     written: LogSource = LogSource()
     suppress: Suppress | None = None

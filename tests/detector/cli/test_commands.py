@@ -39,7 +39,7 @@ def test_rules_check_of_good_and_bad_rules(tmp_path: Path) -> None:
     (tmp_path / "bad.yml").write_text(RULE.replace("f: a", "f|contians: a"))
     result = _run("rules", "check", str(tmp_path))
     assert result.exit_code == 1
-    assert "bad.yml:1" in result.output
+    assert "bad.yml:5" in result.output
     assert json.loads(_run("rules", "check", "--json", str(tmp_path)).output)["faults"] == 1
 
 

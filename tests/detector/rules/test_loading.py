@@ -50,7 +50,7 @@ def test_every_fault_is_reported_with_its_file_and_line(tmp_path: Path) -> None:
     (tmp_path / "b.yml").write_text("title: b\nlogsource: {product: p}\n")
     faults: list[RuleFault] = []
     ruleset = load_rules(tmp_path, faults=faults)
-    assert [(Path(fault.path).name, fault.line) for fault in faults] == [("a.yml", 8), ("b.yml", 1)]
+    assert [(Path(fault.path).name, fault.line) for fault in faults] == [("a.yml", 12), ("b.yml", 1)]
     assert list(ruleset.rules) == ["r"]
 
 

@@ -135,7 +135,7 @@ def test_what_only_concerns_queries_is_left_out(tmp_path: Path) -> None:
 def test_a_failure_that_a_pipeline_asks_for_is_the_rules_fault(tmp_path: Path) -> None:
     path = tmp_path / "p.yml"
     path.write_text(HEAD + "- {id: a, type: rule_failure, message: not here}\n")
-    with pytest.raises(RuleErrors, match=r"<text>:1: t: .*not here"):
+    with pytest.raises(RuleErrors, match=r"<text>:1: t \(r\): .*not here"):
         load_rules(RULE, pipelines=[path])
 
 
