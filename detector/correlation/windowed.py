@@ -15,6 +15,9 @@ from detector.correlation.groupstate import Decision, GroupState
 from detector.correlation.hit import Hit
 from detector.correlation.window import Window
 
+EXPIRED = "\x1fexpired"
+"""Set after the id of an event whose expiry decided something: its application may have decided something else."""
+
 
 class Condition(Protocol):
     """What must hold for a window.
@@ -169,13 +172,20 @@ class WindowedGroup:
         if not leaving:
             return
         hit = self._condition.between(self.window, left_ns + 1, at_ns, leaving[-1][3])
+        if hit is not None:
+            hit.decided_by = f"{hit.decided_by}{EXPIRED}"
         if self.state.draft is None:
-            if hit is not None:
+            # Less can make only these true; what was true all along opened its episode when it became so.
+            if hit is not None and self._plan.needs_silence:
                 self._take(hit, order_ns, effects, changes, first=True)
         elif hit is None and self.state.false_since_ns is None:
             self._became_false(at_ns, changes)
         elif hit is not None:
             self.state.false_since_ns = None
+            if self._plan.needs_silence and self._composer.claim(hit, self._key):
+                # Episodes concern alerts only: an outer correlation hears of it as it would without one.
+                for result in self._composer.result(hit, self._key, order_ns):
+                    effects.result(result)
 
     def _became_false(self, time_ns: int, changes: Changes) -> None:
         self.state.false_since_ns = time_ns
