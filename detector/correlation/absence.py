@@ -69,7 +69,8 @@ class AbsenceGroup(TriggeredGroup):
             return
         reach_ns = self._plan.span_ns + self._plan.cap_ns
         last_ns = min(candidate.time_ns + reach_ns, order_ns)
-        for trigger, decision in self._decided_between(candidate.time_ns - reach_ns, last_ns):
+        for trigger in self._decided_between(candidate.time_ns - reach_ns, last_ns):
+            decision = self.decisions[trigger.event_id]
             if decision.held and self._is_partner(trigger, candidate):
                 reason = f"what was missing arrived after all: {candidate.summary}"
                 self._note(self._withdraw(decision, order_ns, reason, effects), changes)

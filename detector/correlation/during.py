@@ -8,7 +8,6 @@ from detector.candidate import Candidate, GroupKey
 from detector.correlation.composing import Composer
 from detector.correlation.effects import Effects
 from detector.correlation.group import Changes
-from detector.correlation.groupstate import Decision
 from detector.correlation.hit import Hit
 from detector.correlation.keys import canonical_text
 from detector.correlation.plan import CorrelationSettings
@@ -33,21 +32,31 @@ class DuringGroup(TriggeredGroup):
         assert during is not None  # noqa: S101  the level picks the class by this
         super().__init__(composer, key, (during.trigger,), settings.max_candidates)
         self._during = during
+        self._partner_rules = frozenset((*during.open, *during.close))
         self._watched_from = watched_from
         self._partner_uncertainty_ns = settings.partner_uncertainty_ns
 
     def _decided_at(self, trigger: Candidate) -> int:
         return trigger.time_ns + min(self._plan.cap_ns, trigger.uncertainty_ns + self._partner_uncertainty_ns)
 
-    def _decide(self, trigger: Candidate, order_ns: int, effects: Effects, changes: Changes) -> None:
+    def _joined(self, candidate: Candidate, order_ns: int, effects: Effects, changes: Changes) -> None:
+        """Look again at the decided triggers for which an interval opened or closed late."""
+        if candidate.rule_name not in self._partner_rules:
+            return
+        slack_ns = min(candidate.uncertainty_ns + self.window.max_uncertainty_ns, self._plan.cap_ns)
+        last_ns = min(candidate.time_ns + self._during.max_age_ns, order_ns)
+        for trigger in self._decided_between(candidate.time_ns - slack_ns, last_ns):
+            reason = f"what was open at that time came to be known late: {candidate.summary}"
+            self._decide_again(trigger, order_ns, reason, effects, changes)
+
+    def _hit(self, trigger: Candidate) -> Hit | None:
         openers = self._open_at(trigger)
         watched = self._watched_from() <= trigger.time_ns - self._during.max_age_ns
         known = watched or only_grow(self._during.count)
         if not known or not all_hold(self._during.count, len(openers)):
-            self._note(Decision(trigger.event_id, order_ns, None), changes)
-            return
+            return None
         added = self._added(trigger, openers)
-        hit = Hit(
+        return Hit(
             anchor=trigger,
             evidence=(*openers[-_MAX_OPENERS:], trigger),
             decided_by=trigger.event_id,
@@ -57,9 +66,6 @@ class DuringGroup(TriggeredGroup):
             reason=f"{len(openers)} open at that time",
             fields=added,
         )
-        reported = self._report(hit, trigger, order_ns, effects)
-        # What was open is decided for good: nothing is kept to take it back.
-        self._note(Decision(trigger.event_id, order_ns, None, reported.held), changes)
 
     def _open_at(self, trigger: Candidate) -> list[Candidate]:
         """Return the openers of the intervals that are open, oldest first; one for each key."""
@@ -96,7 +102,7 @@ class DuringGroup(TriggeredGroup):
         if during.distinct is None:
             return True
         here, there = trigger.fields.get(during.distinct), opener.fields.get(during.distinct)
-        return here is not None and there is not None and here != there
+        return here is not None and there is not None and _text(here) != _text(there)
 
     def _doubt(self, one: Candidate, other: Candidate) -> int:
         if one.source and one.source == other.source:
@@ -107,9 +113,7 @@ class DuringGroup(TriggeredGroup):
         if self._during.key is None:
             return ""
         value = candidate.fields.get(self._during.key)
-        if isinstance(value, list):
-            return ";".join(sorted(canonical_text(each) for each in value))
-        return "" if value is None else canonical_text(value)
+        return "" if value is None else _text(value)
 
     def _added(self, trigger: Candidate, openers: list[Candidate]) -> dict[str, Value]:
         """Return what the openers tell of the trigger: its person, and fields it lacks."""
@@ -131,6 +135,12 @@ class DuringGroup(TriggeredGroup):
 _MAX_OPENERS = 20
 
 _OF_PERSON = ("convergence.person.", "convergence.account.", "convergence.session.", "user.", "physical.credential.")
+
+
+def _text(value: Value) -> str:
+    if isinstance(value, list):
+        return ";".join(sorted(canonical_text(each) for each in value if each is not None))
+    return "" if value is None else canonical_text(value)
 
 
 def _is_of_person(path: str) -> bool:

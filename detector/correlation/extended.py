@@ -10,7 +10,6 @@ from detector.candidate import Candidate, GroupKey
 from detector.correlation.composing import Composer
 from detector.correlation.effects import Effects
 from detector.correlation.group import Changes
-from detector.correlation.groupstate import Decision
 from detector.correlation.hit import Hit
 from detector.correlation.ordered import OrderedCondition
 from detector.correlation.plan import CorrelationSettings, Plan
@@ -54,34 +53,25 @@ class ExtendedGroup(TriggeredGroup):
         wait_ns = min(self._plan.cap_ns, trigger.uncertainty_ns + self._partner_uncertainty_ns)
         return trigger.time_ns + self._plan.span_ns + wait_ns
 
-    def _decide(self, trigger: Candidate, order_ns: int, effects: Effects, changes: Changes) -> None:
-        hit = None if self._is_told(trigger) else self._hit(trigger)
-        decision = Decision(trigger.event_id, order_ns, None)
-        self._note(decision if hit is None else self._report(hit, trigger, order_ns, effects), changes)
-
     def _joined(self, candidate: Candidate, order_ns: int, effects: Effects, changes: Changes) -> None:
         """Look again at the decided windows that hold a candidate."""
         span_ns = self._plan.span_ns
         slack_ns = min(candidate.uncertainty_ns + self.window.max_uncertainty_ns, self._plan.cap_ns)
         # A window that ends later than this has not been decided.
         last_ns = min(candidate.time_ns + slack_ns, order_ns - span_ns)
-        for trigger, decision in self._decided_between(candidate.time_ns - span_ns - slack_ns, last_ns):
-            if not self._holds_it(trigger, candidate):
-                continue
-            hit = self._hit(trigger)
-            if hit is not None and not decision.held and not self._is_told(trigger):
-                hit.late = True
-                self._note(self._report(hit, trigger, order_ns, effects), changes)
-            elif hit is None and decision.held:
+        for trigger in self._decided_between(candidate.time_ns - span_ns - slack_ns, last_ns):
+            if self._holds_it(trigger, candidate):
                 reason = f"what must not happen happened after all: {candidate.summary}"
-                self._note(self._withdraw(decision, order_ns, reason, effects), changes)
+                self._decide_again(trigger, order_ns, reason, effects, changes)
 
     def _is_told(self, trigger: Candidate) -> bool:
         """Return whether a window that begins at the same instant has been reported: it is the same one."""
         same = self._decided_between(trigger.time_ns, trigger.time_ns)
-        return any(decision.held for other, decision in same if other.event_id != trigger.event_id)
+        return any(self.decisions[each.event_id].held for each in same if each.event_id != trigger.event_id)
 
     def _hit(self, trigger: Candidate) -> Hit | None:
+        if self._is_told(trigger):
+            return None
         found = {rule: each for rule in self._expression.rules() if (each := self._first(rule, trigger)) is not None}
         if not self._expression.holds(found):
             return None

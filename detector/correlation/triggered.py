@@ -82,8 +82,32 @@ class TriggeredGroup:
     def _decided_at(self, trigger: Candidate) -> int:
         raise NotImplementedError
 
-    def _decide(self, trigger: Candidate, order_ns: int, effects: Effects, changes: Changes) -> None:
+    def _hit(self, trigger: Candidate) -> Hit | None:
+        """Return what holds of a trigger, None when nothing does."""
         raise NotImplementedError
+
+    def _decide(self, trigger: Candidate, order_ns: int, effects: Effects, changes: Changes) -> None:
+        hit = self._hit(trigger)
+        decision = Decision(trigger.event_id, order_ns, None)
+        self._note(decision if hit is None else self._report(hit, trigger, order_ns, effects), changes)
+
+    def _decide_again(self, trigger: Candidate, order_ns: int, reason: str, effects: Effects, changes: Changes) -> None:
+        """Decide a trigger anew after something came late; only a decision that turns round is told.
+
+        Args:
+            trigger: It has been decided.
+            order_ns: Order value of what came late.
+            reason: Why an alert is withdrawn, if it is.
+            effects: Takes what follows.
+            changes: Takes the decision.
+        """
+        decision = self.decisions[trigger.event_id]
+        hit = self._hit(trigger)
+        if hit is not None and not decision.held:
+            hit.late = True
+            self._note(self._report(hit, trigger, order_ns, effects), changes)
+        elif hit is None and decision.held:
+            self._note(self._withdraw(decision, order_ns, reason, effects), changes)
 
     def _joined(self, candidate: Candidate, order_ns: int, effects: Effects, changes: Changes) -> None:
         """React to a candidate that entered after decisions were made."""
@@ -112,13 +136,12 @@ class TriggeredGroup:
         self.decisions[decision.trigger_id] = decision
         changes.decisions.append(decision.trigger_id)
 
-    def _decided_between(self, start_ns: int, end_ns: int) -> list[tuple[Candidate, Decision]]:
+    def _decided_between(self, start_ns: int, end_ns: int) -> list[Candidate]:
         """Return the decided triggers from start to end, both included, in order of time."""
-        found = dict[str, tuple[Candidate, Decision]]()
+        found = dict[str, Candidate]()
         for _, event_id, rule_id, _ in self.window.between(start_ns, end_ns):
-            decision = self.decisions.get(event_id)
-            if decision is not None and rule_id in self._trigger_rules:
-                found[event_id] = (self._triggers[event_id], decision)
+            if rule_id in self._trigger_rules and event_id in self.decisions:
+                found[event_id] = self._triggers[event_id]
         return list(found.values())
 
     def _insert(self, candidate: Candidate) -> bool:
