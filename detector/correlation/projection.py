@@ -62,12 +62,15 @@ def needed_fields(correlation: CorrelationRule, rule_id: str) -> set[str]:
 
 
 def sentence_fields(meta: RuleMeta) -> set[str]:
-    """Return the fields that the sentence of a rule names, with and without the name of a part before them."""
-    paths = set[str]()
-    for found in _PLACEHOLDER.finditer(str(meta.custom.get("sentence", ""))):
-        for path in found["paths"].split("|"):
-            paths.update((path, path.partition(".")[2]))
-    return paths - {""}
+    """Return the fields that the sentence of a rule names; those of a part have its name before them."""
+    found = _PLACEHOLDER.finditer(str(meta.custom.get("sentence", "")))
+    return {path for each in found for path in each["paths"].split("|")} - {""}
+
+
+def read_of_part(paths: Iterable[str], name: str) -> set[str]:
+    """Return which fields of a part are read under these paths: its own, and those that bear its name."""
+    prefix = f"{name}."
+    return {path.removeprefix(prefix) for path in paths} | set(paths)
 
 
 def _bounded(value: Value) -> Value:

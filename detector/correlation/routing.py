@@ -12,7 +12,7 @@ from detector.correlation.evidence import step_of
 from detector.correlation.identity import alert_id
 from detector.correlation.keys import KeyPart, groups_of, key_parts
 from detector.correlation.plan import named_rules, suppressing
-from detector.correlation.projection import Projection, needed_fields, sentence_fields
+from detector.correlation.projection import Projection, needed_fields, read_of_part, sentence_fields
 from detector.correlation.summary import summarize
 from detector.rules.model import CorrelationRule, DetectionRule, RuleMeta, RuleSet
 from normalizers.event import EcsEvent, Value
@@ -166,17 +166,20 @@ class CandidateRouter:
     def _prepare(self, ruleset: RuleSet) -> None:
         routes = {rule_id: list[Route]() for rule_id in (*ruleset.rules, *ruleset.correlations)}
         needed = {rule_id: set[str]() for rule_id in routes}
+        names = {key: rule.meta.name for key, rule in ruleset.rules.items()}
+        names |= {key: rule.meta.name for key, rule in ruleset.correlations.items()}
         correlations = [*ruleset.correlations.values(), *_suppressed(ruleset)]
         for correlation in correlations:
             for rule_id in named_rules(correlation):
                 parts = key_parts(correlation, rule_id)
                 routes[rule_id].append(Route(correlation.meta.id, parts, correlation.null_group == "keep"))
-                needed[rule_id] |= needed_fields(correlation, rule_id) | sentence_fields(correlation.meta)
+                paths = needed_fields(correlation, rule_id) | sentence_fields(correlation.meta)
+                needed[rule_id] |= read_of_part(paths, names[rule_id])
         for correlation in reversed(correlations):
             # What an outer correlation reads of an inner one's results must be in the inner one's parts.
             outer = needed.get(correlation.meta.id, set())
             for rule_id in named_rules(correlation):
-                needed[rule_id] |= outer | {path.partition(".")[2] for path in outer} - {""}
+                needed[rule_id] |= read_of_part(outer, names[rule_id])
         for rule in ruleset.rules.values():
             needed[rule.meta.id] |= sentence_fields(rule.meta)
         self._routes = {rule_id: tuple(found) for rule_id, found in routes.items()}
