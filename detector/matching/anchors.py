@@ -1,100 +1,111 @@
-"""Anchors: literals of which an event must show one before a rule is tried at all.
+"""Anchors: terms of which an event must show one before a rule is tried at all.
 
 Any necessary set will do for correctness; the sample only says which is cheapest on this stream.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import math
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
 from detector.matching.literals import needed_literals
-from detector.matching.sample import Sample
-from detector.matching.terms import KEYWORD, All, Any, Kind, No, Term, Tree, all_of
+from detector.matching.terms import KEYWORD, All, Any, No, Term, Terms, Test, Tree, all_of
 
-_SCAN = 1.3
-"""Cost of a hit in a scanned text against one in a table of exact values."""
-
-
-class Anchor(NamedTuple):
-    """A literal in a field; an empty one stands for the presence of any value."""
-
-    path: str
-    kind: Kind
-    literal: str
+_CHEAP = 1e-3
+"""Tries an event below which no cheaper way is looked for."""
 
 
-class Need(msgspec.Struct, frozen=True):
-    """What a tree needs.
+class Way(msgspec.Struct, frozen=True, gc=False):
+    """One way to find a tree.
 
     Attributes:
-        cost: Tries to expect, an event.
-        anchors: One of these is in every event that the tree holds for; None when no such set is known.
-        rest: What is still to be checked once an anchor was seen; None when nothing.
+        anchors: One of these is in every event that the tree holds for, or one of what each of `choices` chooses.
+        choices: Ways, of each of which the cheapest is taken.
+        is_proof: The anchors decide the tree, or the part of it that `part` names.
+        part: Position of the part of an `All` that this finds; None for other trees.
     """
 
-    cost: float
-    anchors: tuple[Anchor, ...] | None
-    rest: Tree | None
+    anchors: tuple[Term, ...]
+    choices: tuple[tuple[Way, ...], ...] = ()
+    is_proof: bool = False
+    part: int | None = None
 
 
-def need_of(tree: Tree, sample: Sample) -> Need:
-    """Return the cheapest necessary literals of a tree."""
+def ways_of(tree: Tree, terms: Terms) -> tuple[Way, ...]:
+    """Return the ways to find a tree, short ones first; none when no term is necessary."""
     match tree:
         case Term():
-            return _term(tree, sample)
+            return (Way((tree,), is_proof=True),)
+        case Test():
+            return _test(tree, terms)
         case All(parts):
-            return _all(tree, [need_of(part, sample) for part in parts])
+            found = [(number, way) for number, part in enumerate(parts) for way in ways_of(part, terms)]
+            ways = [Way(way.anchors, way.choices, way.is_proof, number) for number, way in found]
+            ways.sort(key=lambda way: len(way.anchors))
+            return tuple(ways)
         case Any(parts):
-            return _any(tree, [need_of(part, sample) for part in parts])
+            return _any(parts, terms)
         case No():
-            return Need(0.0, None, tree)
+            return ()
 
 
-def _term(term: Term, sample: Sample) -> Need:
-    if term.is_literal and (term.literal or term.kind == "equal"):
-        anchor = Anchor(term.path, term.kind, term.literal)
-        return Need(_cost((anchor,), sample), (anchor,), None)
-    needed = needed_literals(term.leaf.test)
-    choices = [tuple(Anchor(term.path, "within", literal) for literal in sorted(each)) for each in needed]
-    if term.kind in {"scalar", "other"} and term.path != KEYWORD:
-        choices.append((Anchor(term.path, "exists", ""),))
-    if not choices:
-        return Need(0.0, None, term)
-    best = min(choices, key=lambda each: _cost(each, sample))
-    return Need(_cost(best, sample), best, term)
+def rest_of(tree: Tree, way: Way | None) -> Tree | None:
+    """Return what is still to be checked of a tree that was found in a way; None when nothing."""
+    if way is None or not way.is_proof:
+        return tree
+    if isinstance(tree, All):
+        return all_of([part for number, part in enumerate(tree.parts) if number != way.part])
+    return None
 
 
-def _all(tree: All, needs: list[Need]) -> Need:
-    best = min(
-        (number for number, need in enumerate(needs) if need.anchors is not None),
-        key=lambda number: needs[number].cost,
-        default=None,
-    )
-    if best is None:
-        return Need(0.0, None, tree)
-    chosen = needs[best]
-    others = [part for number, part in enumerate(tree.parts) if number != best]
-    rest = all_of(others if chosen.rest is None else [*others, chosen.rest])
-    return Need(chosen.cost, chosen.anchors, rest)
+class Costs(dict[Term, float]):
+    """Tries of a rule an event to expect of each anchor."""
+
+    def cheapest(self, ways: Iterable[Way]) -> tuple[Way, float]:
+        """Return the cheapest of some ways and its cost."""
+        best, least = Way(()), math.inf
+        for way in ways:
+            cost = sum(map(self.__getitem__, way.anchors))
+            for choice in way.choices:
+                cost += self.cheapest(choice)[1]
+            if cost < least:
+                best, least = way, cost
+                if cost < _CHEAP:
+                    break
+        return best, least
+
+    def anchors(self, way: Way) -> tuple[Term, ...]:
+        """Return the anchors of a way, those of its cheapest choices among them."""
+        if not way.choices:
+            return way.anchors
+        chosen = (self.anchors(self.cheapest(choice)[0]) for choice in way.choices)
+        return tuple(dict.fromkeys((*way.anchors, *(anchor for each in chosen for anchor in each))))
 
 
-def _any(tree: Any, needs: list[Need]) -> Need:
-    anchors = dict[Anchor, None]()
-    for need in needs:
-        if need.anchors is None:
-            return Need(0.0, None, tree)
-        anchors.update(dict.fromkeys(need.anchors))
-    rest = None if all(need.rest is None for need in needs) else tree
-    return Need(sum(need.cost for need in needs), tuple(anchors), rest)
+def _test(test: Test, terms: Terms) -> tuple[Way, ...]:
+    needed = needed_literals(test.leaf.test)
+    ways = [Way(tuple(terms.of(test.path, "within", literal) for literal in sorted(each))) for each in needed]
+    if test.kind in {"scalar", "other"} and test.path != KEYWORD:
+        ways.append(Way((terms.of(test.path, "present", ""),)))
+    return tuple(ways)
 
 
-def _cost(anchors: tuple[Anchor, ...], sample: Sample) -> float:
-    total = 0.0
-    for path, kind, literal in anchors:
-        if kind == "exists":
-            total += sample.presence(path)
+def _any(parts: Sequence[Tree], terms: Terms) -> tuple[Way, ...]:
+    anchors = list[Term]()
+    choices = list[tuple[Way, ...]]()
+    is_proof = True
+    for part in parts:
+        if isinstance(part, Term):
+            anchors.append(part)
+            continue
+        is_proof = False
+        ways = ways_of(part, terms)
+        if not ways:
+            return ()
+        if len(ways) == 1 and not ways[0].choices:
+            anchors.extend(ways[0].anchors)
         else:
-            total += sample.frequency(path, kind, literal) * (1.0 if kind == "equal" else _SCAN)
-    return total
+            choices.append(ways)
+    return (Way(tuple(dict.fromkeys(anchors)), tuple(choices), is_proof),)

@@ -54,7 +54,7 @@ class Batch:
         for path, column in self._columns:
             looks_inside = not is_flat and (plan.has_keywords or path in plan.heads)
             field = plan.field_of(path)
-            if field is not None:
+            if field.exact or field.indexes:
                 lines = self._read(path, column, looks_inside=looks_inside)
                 if lines.size:
                     _place(_hits(field, lines), lines, column, found)
@@ -136,8 +136,7 @@ def _hits(field: FieldPlan, lines: _Lines) -> Iterable[tuple[int, int]]:
         if not field.values.isdisjoint(texts):
             exact = field.exact
             hits.extend((line, exact[text]) for line, text in enumerate(texts) if text in exact)
-    index = field.index
-    if index is not None:
+    for index in field.indexes:
         numbers, literals = index.scanner.lines(f"{SEPARATOR}{lines.text}{SEPARATOR}", lines.size)
         if literals:
             hits.extend(zip(numbers, map(index.groups.__getitem__, literals), strict=True))

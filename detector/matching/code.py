@@ -16,7 +16,7 @@ from detector.matching.evaluator import compile_condition
 from detector.matching.literals import needed_literals
 from detector.matching.sample import Sample
 from detector.matching.scanner import ScannerName, scanner_for
-from detector.matching.terms import All, Any, No, Term, Tree
+from detector.matching.terms import All, Any, No, Term, Terms, Test, Tree
 from detector.matching.values import scalar_test
 from detector.rules.condition import ExistsTest
 
@@ -41,8 +41,9 @@ class _Weighed(NamedTuple):
 class CodeWriter:
     """Writes the functions of one plan; constants are shared between them."""
 
-    def __init__(self, sample: Sample, scanner: ScannerName) -> None:
+    def __init__(self, sample: Sample, scanner: ScannerName, terms: Terms) -> None:
         self._sample = sample
+        self._known = terms
         self._scanner: ScannerName = scanner
         self._constants: dict[str, Anything] = {"__builtins__": {}}
         self._names: dict[Hashable, str] = {}
@@ -70,7 +71,9 @@ class CodeWriter:
     def _tree(self, tree: Tree) -> _Weighed:
         match tree:
             case Term():
-                return self._terms([tree])
+                return self._alternatives([tree])
+            case Test():
+                return self._test(tree)
             case No(part):
                 inner = self._tree(part)
                 return _Weighed(ast.UnaryOp(ast.Not(), inner.node), inner.cost, 1 - inner.chance)
@@ -83,19 +86,17 @@ class CodeWriter:
         groups = dict[tuple[str, str], list[Term]]()
         others = list[_Weighed]()
         for part in parts:
-            if isinstance(part, Term) and part.is_literal:
+            if isinstance(part, Term):
                 groups.setdefault((part.path, part.kind), []).append(part)
             else:
                 others.append(self._tree(part))
-        return _joined(ast.Or(), [*others, *(self._terms(group) for group in groups.values())])
+        return _joined(ast.Or(), [*others, *(self._alternatives(group) for group in groups.values())])
 
-    def _terms(self, terms: list[Term]) -> _Weighed:
-        """Write alternatives of one field and kind."""
+    def _alternatives(self, terms: list[Term]) -> _Weighed:
+        """Write terms of one field and kind, of which any will do."""
         term = terms[0]
-        if not term.is_literal:
-            return self._test(term)
         literals = [each.literal for each in terms]
-        chance = min(1.0, sum(self._sample.frequency(term.path, term.kind, each) for each in literals))
+        chance = min(1.0, sum(map(self._sample.chance, terms)))
         text = _column("folded", term.path)
         match term.kind:
             case "equal":
@@ -127,29 +128,29 @@ class CodeWriter:
         scanner = scanner_for(literals, self._scanner)
         return lambda text: bool(scanner.literals(text))
 
-    def _test(self, term: Term) -> _Weighed:
-        leaf = term.leaf
-        value = _column("values", term.path)
+    def _test(self, test: Test) -> _Weighed:
+        leaf = test.leaf
+        value = _column("values", test.path)
         event = ast.Subscript(_name("events"), _name("at"), ast.Load())
-        match term.kind:
+        match test.kind:
             case "null":
                 return _Weighed(ast.Compare(value, [ast.Is()], [ast.Constant(None)]), 1.0, 0.5)
             case "exists":
                 wanted = isinstance(leaf.test, ExistsTest) and leaf.test.present
                 operator = ast.In() if wanted else ast.NotIn()
-                return _Weighed(ast.Compare(ast.Constant(term.path), [operator], [event]), 1.0, 0.5)
+                return _Weighed(ast.Compare(ast.Constant(test.path), [operator], [event]), 1.0, 0.5)
             case "scalar":
-                test = self._constant(("scalar", leaf.test), lambda: scalar_test(leaf.test))
-                return _Weighed(_conjunction([*self._guards(term), _call(test, value)]), 3.0, 0.1)
+                passes = self._constant(("scalar", leaf.test), lambda: scalar_test(leaf.test))
+                return _Weighed(_conjunction([*self._guards(test), _call(passes, value)]), 3.0, 0.1)
             case _:
-                test = self._constant(("other", leaf), lambda: compile_condition(leaf))
-                return _Weighed(_call(test, event), 8.0, 0.3)
+                holds = self._constant(("other", leaf), lambda: compile_condition(leaf))
+                return _Weighed(_conjunction([*self._guards(test), _call(holds, event)]), 8.0, 0.3)
 
-    def _guards(self, term: Term) -> list[ast.expr]:
+    def _guards(self, test: Test) -> list[ast.expr]:
         """Write searches for literals without which an expensive test cannot pass."""
-        single = [next(iter(each)) for each in needed_literals(term.leaf.test) if len(each) == 1]
-        single.sort(key=lambda each: (self._sample.frequency(term.path, "within", each), -len(each)))
-        text = _column("folded", term.path)
+        single = [next(iter(each)) for each in needed_literals(test.leaf.test) if len(each) == 1]
+        single.sort(key=lambda each: (self._sample.chance(self._known.of(test.path, "within", each)), -len(each)))
+        text = _column("folded", test.path)
         return [ast.Compare(ast.Constant(each), [ast.In()], [text]) for each in single[:2]]
 
     def _constant(self, key: Hashable, make: Callable[[], Anything]) -> ast.expr:

@@ -7,23 +7,23 @@ plan. Events with lists in a field that a rule reads, and rules whose check rais
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import structlog
 
-from detector.matching.batch import Batch, Hits
+from detector.matching.anchors import ways_of
+from detector.matching.batch import Batch
+from detector.matching.checker import Checker, Found
 from detector.matching.columns import Event, NestedEventError
-from detector.matching.evaluator import Predicate, compile_condition
-from detector.matching.fields import Fields, flat_fields
+from detector.matching.fields import flat_fields
 from detector.matching.grouping import EventGroup, SourceFields, Sources, groups_of
-from detector.matching.plan import Group, Plan
-from detector.matching.planning import Planning
+from detector.matching.plan import Findable
+from detector.matching.planning import Planner, Planning
 from detector.matching.scanner import ScannerName, default_scanner
-from detector.matching.shapes import Shapes
+from detector.matching.shapes import KnownShape, Shapes
 from detector.matching.single import OneEvent, groups_of_one, texts_of_one
-from detector.matching.terms import paths_of, tree_of
+from detector.matching.terms import Terms
 from detector.rules.logsources import contradicts
 from detector.rules.model import DetectionRule, LogSource
 
@@ -32,14 +32,8 @@ _log = structlog.get_logger(__name__)
 SMALL = 4
 """Events of one shape up to which columns do not pay."""
 
-MAX_PLANNED = 30_000
-"""Rules in all plans together; the plan used least recently goes first."""
-
 _OTHER = "\x00other"
 """Stands for each value of a log source that no rule names: to the rules they are all the same."""
-
-Found = tuple[int, int]
-"""Event and rule, by number."""
 
 
 class Matcher:
@@ -57,14 +51,11 @@ class Matcher:
         failed: Callable[[DetectionRule, Exception], None],
         scanner: ScannerName | None = None,
     ) -> None:
+        terms = Terms()
+        findable = [_findable(number, rule, terms) for number, rule in enumerate(rules)]
         self._rules = rules
-        self._failed = failed
-        self._scanner: ScannerName = scanner or default_scanner()
-        self._trees = [tree_of(rule.condition) for rule in rules]
-        self._reads = [frozenset(paths_of(tree)) for tree in self._trees]
-        self._predicates: dict[int, Predicate] = {}
-        self._plannings: OrderedDict[LogSource, Planning] = OrderedDict()
-        self._planned = 0
+        self._checker = Checker(rules, findable, failed)
+        self._planner = Planner(findable, terms, scanner or default_scanner(), self._applies)
         self._shapes = Shapes()
         self._categories = _values(rules, "category")
         self._products = _values(rules, "product")
@@ -72,8 +63,8 @@ class Matcher:
 
     @property
     def plans(self) -> int:
-        """How many plans were made for the log sources seen last."""
-        return sum(planning.plans for planning in self._plannings.values())
+        """How many plans were made."""
+        return self._planner.plans
 
     def match(self, events: Sequence[Event], sources: Sources) -> list[Found]:
         """Return which events match which rules, in order.
@@ -82,63 +73,70 @@ class Matcher:
             events: Flat or nested fields.
             sources: Where to read the log source of an event, or that of all events, or that of each.
         """
-        found = list[Found]()
-        if len(events) == 1 and self._match_one(events[0], sources, found):
-            return found
+        if len(events) == 1:
+            found = self._match_one(events[0], sources)
+            if found is not None:
+                return found
+        found = []
         for group in groups_of(events, sources):
-            self._match(group, found, is_flat=False)
+            self._match(group, found)
         return sorted(set(found))
 
     def try_all(self, event: Event, source: LogSource) -> list[int]:
         """Return the rules that match one event, by trying each with the oracle."""
         fields = flat_fields(event)
-        return [number for number in self._applicable(source) if self._holds(number, fields)]
+        numbers = [number for number in range(len(self._rules)) if self._applies(number, source)]
+        return [number for number in numbers if self._checker.holds(number, fields)]
 
-    def _match_one(self, event: Event, sources: Sources, found: list[Found]) -> bool:
-        """Match an event whose shape is known; return whether it could be done."""
-        if isinstance(sources, LogSource):
-            key: tuple[Any, ...] = (sources, *event)
-        elif isinstance(sources, SourceFields):
-            get = event.get
-            key = (get(sources.category), get(sources.product), get(sources.service), *event)
-        else:
-            key = (sources[0], *event)
+    def _match_one(self, event: Event, sources: Sources) -> list[Found] | None:
+        """Match an event whose shape is known; return None when it takes the longer way."""
         try:
+            if isinstance(sources, SourceFields):
+                get = event.get
+                key: tuple[Any, ...] = (get(sources.category), get(sources.product), get(sources.service), *event)
+            else:
+                key = (sources if isinstance(sources, LogSource) else sources[0], *event)
             known = self._shapes.known.get(key)
             if known is None:
-                group = next(groups_of((event,), sources))
-                self._shapes.learn(key, group.names, self._planning(group.source, group.events))
-                return False
-            planning, shape = known.planning, known.shape
-            if shape.plan is not planning.plan:
-                shape = self._shapes.learn(key, tuple(event), planning)
-            texts = texts_of_one(shape, event)
+                self._learn(key, next(groups_of((event,), sources)))
+                return None
+            if known.shape.plan is not known.planning.plan:
+                known = self._shapes.learn(key, known.source, known.shape.names, known.planning)
+            texts = texts_of_one(known.shape, event)
         except Exception:  # noqa: BLE001  a value that cannot even be read: the longer way says which rule it is
-            return False
-        if texts is None:
-            return False
-        tries = 0
-        groups = groups_of_one(shape, texts)
-        if groups:
-            tries = self._check(shape.plan, OneEvent(shape, event, texts), dict.fromkeys(groups, (0,)), (0,), found)
-            if len(found) > 1:
-                found[:] = sorted(set(found))
-        if not planning.is_settled:
-            planning.serve((event,))
-        planning.count(1, tries)
-        return True
+            return None
+        return None if texts is None else self._check_one(known, event, texts)
 
-    def _match(self, group: EventGroup, found: list[Found], *, is_flat: bool) -> None:
+    def _check_one(self, known: KnownShape, event: Event, texts: list[str]) -> list[Found]:
+        shape, planning = known.shape, known.planning
+        found = list[Found]()
+        groups = groups_of_one(shape, texts)
+        tries = 0
+        if groups:
+            tries = self._checker.check_one(shape.plan, OneEvent(shape, event, texts), groups, found)
+        planning.count(1, tries)
+        if self._planner.is_busy or not planning.is_settled:
+            found = self._of_source(found, known.source, planning)
+            self._serve(known.source, (event,))
+        return sorted(set(found)) if len(found) > 1 else found
+
+    def _match(self, group: EventGroup, found: list[Found], *, is_flat: bool = False) -> None:
+        """Add the matches of some events of one log source and shape."""
         try:
-            planning = self._planning(group.source, group.events)
-            if not planning.is_settled:
-                planning.serve(group.events)
+            source = self._canonical(group.source)
+            planning = self._planner.planning(source, group.events)
+            own = list[Found]()
             if len(group.events) > SMALL:
                 batch = Batch(planning.plan, group.names, group.columns(), group.events)
-                tries = self._check(planning.plan, batch, batch.hits(is_flat=is_flat), group.rows, found)
+                tries = self._checker.check(planning.plan, batch, batch.hits(is_flat=is_flat), own)
             else:
-                tries = self._match_few(planning, group, found, is_flat=is_flat)
+                tries = self._match_few(planning, source, group, own, is_flat=is_flat)
             planning.count(len(group.events), tries)
+            if self._planner.is_busy or not planning.is_settled:
+                own = self._of_source(own, source, planning)
+                self._serve(source, group.events)
+            rows = group.rows
+            found.extend(own if isinstance(rows, range) else ((rows[row], number) for row, number in own))
         except NestedEventError:
             flat = [dict(flat_fields(event)) for event in group.events]
             for each in groups_of(flat, group.source):
@@ -148,75 +146,51 @@ class Matcher:
             for row, event in zip(group.rows, group.events, strict=True):
                 found.extend((row, number) for number in self.try_all(event, group.source))
 
-    def _match_few(self, planning: Planning, group: EventGroup, found: list[Found], *, is_flat: bool) -> int:
-        shape = self._shapes.learn((group.source, *group.names), group.names, planning)
+    def _match_few(
+        self, planning: Planning, source: LogSource, group: EventGroup, found: list[Found], *, is_flat: bool
+    ) -> int:
+        shape = self._shapes.learn((source, *group.names), source, group.names, planning).shape
         tries = 0
-        for row, event in zip(group.rows, group.events, strict=True):
+        for row, event in enumerate(group.events):
+            own = list[Found]()
             texts = texts_of_one(shape, event)
             if texts is not None:
-                hits: Hits = dict.fromkeys(groups_of_one(shape, texts), (0,))
-                tries += self._check(planning.plan, OneEvent(shape, event, texts), hits, (row,), found)
+                groups = groups_of_one(shape, texts)
+                tries += self._checker.check_one(planning.plan, OneEvent(shape, event, texts), groups, own)
             else:
                 batch = Batch(planning.plan, group.names, [(value,) for value in event.values()], (event,))
-                tries += self._check(planning.plan, batch, batch.hits(is_flat=is_flat), (row,), found)
+                tries += self._checker.check(planning.plan, batch, batch.hits(is_flat=is_flat), own)
+            found.extend((row, number) for _, number in own)
         return tries
 
-    def _check(self, plan: Plan, batch: Batch | OneEvent, hits: Hits, places: Sequence[int], found: list[Found]) -> int:
-        """Check what the anchors did not prove, and return how many rules were tried."""
-        matched = found if isinstance(places, range) else list[Found]()
-        folded, values, events, listed = batch.folded, batch.values, batch.events, batch.listed
-        groups, tries = plan.groups, 0
-        for number, rows in hits.items():
-            group = groups[number]
-            tries += len(group.rules) * len(rows)
-            if not listed or listed.isdisjoint(self._paths(group)):
-                try:
-                    (group.check or plan.check_of(group))(folded, values, events, rows, matched.append)
-                    continue
-                except Exception:  # noqa: BLE001, S110  the oracle tells which rule it was, and goes on with the others
-                    pass
-            matched.extend((row, each) for row in rows for each in group.rules if self._holds(each, events[row]))
-        if matched is not found:
-            found.extend((places[row], number) for row, number in matched)
-        return tries
+    def _learn(self, key: tuple[Any, ...], group: EventGroup) -> None:
+        source = self._canonical(group.source)
+        self._shapes.learn(key, source, group.names, self._planner.planning(source, group.events))
 
-    def _paths(self, group: Group) -> frozenset[str]:
-        if group.paths is None:
-            group.paths = frozenset[str]().union(*(self._reads[each] for each in group.rules))
-        return group.paths
+    def _serve(self, source: LogSource, events: Sequence[Event]) -> None:
+        if self._planner.serve(source, events):
+            self._shapes = Shapes()  # they hold plans
 
-    def _holds(self, number: int, fields: Fields) -> bool:
-        try:
-            predicate = self._predicates.get(number)
-            if predicate is None:
-                predicate = self._predicates[number] = compile_condition(self._rules[number].condition)
-            return predicate(fields)
-        except Exception as error:  # noqa: BLE001  one of the broad catches: around one rule
-            self._failed(self._rules[number], error)
-            return False
+    def _of_source(self, found: list[Found], source: LogSource, planning: Planning) -> list[Found]:
+        """Leave out rules of other log sources, where the plan of all rules served."""
+        if planning.source is not None:
+            return found
+        return [each for each in found if self._applies(each[1], source)]
 
-    def _applicable(self, source: LogSource) -> list[int]:
-        return [number for number, rule in enumerate(self._rules) if not contradicts(rule.logsource, source)]
+    def _applies(self, number: int, source: LogSource) -> bool:
+        return not contradicts(self._rules[number].logsource, source)
 
-    def _planning(self, source: LogSource, events: Sequence[Event]) -> Planning:
-        source = LogSource(
+    def _canonical(self, source: LogSource) -> LogSource:
+        return LogSource(
             _canonical(source.category, self._categories),
             _canonical(source.product, self._products),
             _canonical(source.service, self._services),
         )
-        planning = self._plannings.get(source)
-        if planning is not None:
-            self._plannings.move_to_end(source)
-            return planning
-        numbers = self._applicable(source)
-        reads = frozenset[str]().union(*(self._reads[each] for each in numbers))
-        trees = [(each, self._trees[each]) for each in numbers]
-        planning = self._plannings[source] = Planning(trees, reads, self._scanner, events)
-        self._planned += planning.weight
-        while self._planned > MAX_PLANNED and len(self._plannings) > 1:
-            self._planned -= self._plannings.popitem(last=False)[1].weight
-            self._shapes = Shapes()  # they hold plans too
-        return planning
+
+
+def _findable(number: int, rule: DetectionRule, terms: Terms) -> Findable:
+    tree, reads = terms.tree_of(rule.condition)
+    return Findable(number, tree, ways_of(tree, terms), reads)
 
 
 def _canonical(value: str | None, known: frozenset[str]) -> str | None:

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from detector.matching.anchors import Anchor, need_of
+from detector.matching.anchors import Way, rest_of
 from detector.matching.code import Check, CodeWriter
-from detector.matching.sample import Sample, framed
+from detector.matching.sample import Sample
 from detector.matching.scanner import Scanner, ScannerName, scanner_for
-from detector.matching.terms import KEYWORD, Tree
+from detector.matching.terms import KEYWORD, Term, Terms, Tree
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+_TERM = 200
+_GROUP = 2_048
+"""Bytes of a term's cost and its place in tables, and of a group with its check, as measured."""
+
+Literals = Collection[tuple[str, int]]
+"""Framed literals, each with its group."""
 
 STEP = 200
 """Rules planned between two pauses."""
@@ -27,12 +34,17 @@ class LiteralIndex:
         groups: Group of each literal.
     """
 
-    def __init__(self, found: Iterable[tuple[str, int]], scanner: ScannerName) -> None:
+    def __init__(self, found: Literals, scanner: ScannerName) -> None:
         pairs = list(dict.fromkeys(found))
         self.groups = [group for _, group in pairs]
         self._literals = [literal for literal, _ in pairs]
         self._name: ScannerName = scanner
         self._scanner: Scanner | None = None
+
+    @property
+    def bytes(self) -> int:
+        """Memory of the scanner, about."""
+        return 0 if self._scanner is None else self._scanner.bytes
 
     @property
     def scanner(self) -> Scanner:
@@ -48,12 +60,12 @@ class FieldPlan(msgspec.Struct):
     Attributes:
         exact: Folded value to group.
         values: The keys of `exact`.
-        index: Other literals, keywords among them; None when there are none.
+        indexes: Other literals, and keywords.
     """
 
     exact: dict[str, int] = {}
     values: frozenset[str] = frozenset()
-    index: LiteralIndex | None = None
+    indexes: tuple[LiteralIndex, ...] = ()
 
 
 class Group(msgspec.Struct):
@@ -62,12 +74,26 @@ class Group(msgspec.Struct):
     Attributes:
         rules: Their numbers.
         check: Checks what the anchor did not prove; made when first needed.
-        paths: Fields that the rules read; worked out when first needed.
     """
 
     rules: tuple[int, ...]
     check: Check | None = None
-    paths: frozenset[str] | None = None
+
+
+class Findable(msgspec.Struct, frozen=True):
+    """A rule as plans see it.
+
+    Attributes:
+        number: Its number.
+        tree: When it matches.
+        ways: Ways to find it; none: it is tried on every event.
+        reads: Fields that it reads.
+    """
+
+    number: int
+    tree: Tree
+    ways: tuple[Way, ...]
+    reads: frozenset[str]
 
 
 class Plan:
@@ -76,7 +102,7 @@ class Plan:
     Args:
         sample: What the stream looks like.
         scanner: Which scanner to use.
-        reads: Fields that some rule reads.
+        terms: Those of the rules.
 
     Attributes:
         fields: Field to its anchors.
@@ -84,96 +110,110 @@ class Plan:
         present: Field to the group that its presence brings up.
         always: Group that every event brings up; None when there is none.
         groups: All groups.
-        reads: As given, with `KEYWORD` for a rule that reads all values.
+        reads: Fields that some rule reads, with `KEYWORD` for a rule that reads all values.
         has_keywords: Some rule does.
         heads: Paths below which some rule looks into objects.
         skip: Batches for which a column is not tried for repeats.
     """
 
-    def __init__(self, sample: Sample, scanner: ScannerName, reads: frozenset[str]) -> None:
+    def __init__(self, rules: Sequence[Findable], sample: Sample, scanner: ScannerName, terms: Terms) -> None:
         self.fields: dict[str, FieldPlan] = {}
         self.keywords: LiteralIndex | None = None
-        self._other: FieldPlan | None = None
+        self._other = FieldPlan()
         self.present: dict[str, int] = {}
         self.always: int | None = None
         self.groups: list[Group] = []
-        self.reads = reads
-        self.has_keywords = KEYWORD in reads
-        self.heads = _heads(reads)
+        self.reads = frozenset[str]().union(*(rule.reads for rule in rules))
+        self.has_keywords = KEYWORD in self.reads
+        self.heads = _heads(self.reads)
         self.skip: dict[str, int] = {}
         self._scanner: ScannerName = scanner
         self._sample = sample
-        self._writer = CodeWriter(sample, scanner)
-        self._rest: dict[int, Tree | None] = {}
+        self._writer = CodeWriter(sample, scanner, terms)
+        self._rules = {rule.number: rule for rule in rules}
+        self._ways: dict[int, Way] = {}
         self._known: dict[tuple[int, ...], int] = {}
 
-    def steps(self, rules: Sequence[tuple[int, Tree]]) -> Iterator[None]:
-        """Plan rules, pausing now and then; the plan is ready when the iterator ends.
-
-        Args:
-            rules: Their numbers and trees.
-        """
-        anchored = dict[Anchor, list[int]]()
+    def steps(self) -> Iterator[None]:
+        """Plan the rules, pausing now and then; the plan is ready when the iterator ends."""
+        anchored = dict[Term, list[int]]()
         always = list[int]()
-        for position, (number, tree) in enumerate(rules):
-            need = need_of(tree, self._sample)
-            self._rest[number] = need.rest
-            if need.anchors is None:
+        for position, (number, rule) in enumerate(self._rules.items(), 1):
+            if rule.ways:
+                way, _ = self._sample.cheapest(rule.ways)
+                self._ways[number] = way
+                for anchor in self._sample.anchors(way):
+                    anchored.setdefault(anchor, []).append(number)
+            else:
                 always.append(number)
-            for anchor in need.anchors or ():
-                anchored.setdefault(anchor, []).append(number)
-            if position % STEP == STEP - 1:
+            if position % STEP == 0:
                 yield
         yield from self._file(anchored, always)
+        self._sample.forget_events()
 
-    def field_of(self, path: str) -> FieldPlan | None:
+    @property
+    def bytes(self) -> int:
+        """Its memory, about, were all checks made; scanners not made yet count for nothing."""
+        indexes = {id(index): index for field in self.fields.values() for index in field.indexes}
+        return len(self._sample) * _TERM + len(self.groups) * _GROUP + sum(index.bytes for index in indexes.values())
+
+    def field_of(self, path: str) -> FieldPlan:
         """Return the anchors to look for in a field: its own, and keywords."""
         return self.fields.get(path, self._other)
 
     def check_of(self, group: Group) -> Check:
         """Return a group's check, making it when it is first needed."""
         if group.check is None:
-            group.check = self._writer.check([(number, self._rest[number]) for number in group.rules])
+            rules = [self._rules[number] for number in group.rules]
+            rests = [(rule.number, rest_of(rule.tree, self._ways.get(rule.number))) for rule in rules]
+            group.check = self._writer.check(rests)
         return group.check
 
-    def _file(self, anchored: Mapping[Anchor, list[int]], always: list[int]) -> Iterator[None]:
+    def _file(self, anchored: Mapping[Term, list[int]], always: list[int]) -> Iterator[None]:
         literals = dict[str, dict[str, int]]()
-        present = dict[str, list[int]]()
-        for (path, kind, literal), numbers in anchored.items():
-            if kind == "exists":
-                present.setdefault(path, []).extend(numbers)
-                continue
-            group = self._group(numbers)
-            if kind == "equal":
-                self._field(path).exact[literal] = group
+        for anchor, numbers in anchored.items():
+            path, group = anchor.path, self._group(numbers)
+            if anchor.kind == "present":
+                self.present[path] = group
+            elif anchor.kind == "equal":
+                self._field(path).exact[anchor.literal] = group
             else:
-                literals.setdefault(path, {})[framed(path, kind, literal)] = group
-        always.extend(present.pop(KEYWORD, ()))
-        self.present = {path: self._group(numbers) for path, numbers in present.items()}
+                literals.setdefault(path, {})[anchor.framed] = group
         self.always = self._group(always) if always else None
         keywords = literals.pop(KEYWORD, {}).items()
         if keywords:
             self.keywords = LiteralIndex(keywords, self._scanner)
-            self._other = FieldPlan(index=self.keywords)
+            self._other = FieldPlan(indexes=(self.keywords,))
         for path, found in literals.items():
-            # Keywords are found in the same pass, so that no text is read twice.
-            self._field(path).index = LiteralIndex((*found.items(), *keywords), self._scanner)
+            self._field(path).indexes = self._indexes(found.items(), keywords)
         for path, field in self.fields.items():
             field.values = frozenset(field.exact)
-            field.index = field.index or self.keywords
-            if self._sample.has(path) and field.index is not None:  # others are made should the field turn up
-                _ = field.index.scanner
-                yield
+            field.indexes = field.indexes or self._other.indexes
+            if self._sample.has(path):  # scanners of others are made should the field turn up
+                for index in field.indexes:
+                    _ = index.scanner
+                    yield
+
+    def _indexes(self, found: Literals, keywords: Literals) -> tuple[LiteralIndex, ...]:
+        if self.keywords is None:
+            return (LiteralIndex(found, self._scanner),)
+        if len(found) < len(keywords):  # a copy of the keywords would cost more memory than another pass takes time
+            return LiteralIndex(found, self._scanner), self.keywords
+        return (LiteralIndex((*found, *keywords), self._scanner),)
 
     def _field(self, path: str) -> FieldPlan:
-        return self.fields.setdefault(path, FieldPlan())
+        field = self.fields.get(path)
+        if field is None:
+            field = self.fields[path] = FieldPlan()
+        return field
 
-    def _group(self, numbers: Sequence[int]) -> int:
-        key = tuple(sorted(set(numbers)))
-        if key not in self._known:
-            self._known[key] = len(self.groups)
+    def _group(self, numbers: list[int]) -> int:
+        key = tuple(numbers)
+        group = self._known.get(key)
+        if group is None:
+            group = self._known[key] = len(self.groups)
             self.groups.append(Group(key))
-        return self._known[key]
+        return group
 
 
 def _heads(paths: Iterable[str]) -> frozenset[str]:

@@ -2,88 +2,88 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from detector.matching.terms import KEYWORD, SEPARATOR, Kind
+from detector.matching.anchors import Costs
+from detector.matching.terms import ABSENT, KEYWORD, SEPARATOR, Term
 from detector.matching.values import fold, text_of
 
 MAX_EVENTS = 256
-MAX_TEXT = 2_048
-"""Characters of one value that are looked at."""
+"""Events that are looked at."""
 
-_ABSENT = 1e-4
-"""Expected hits an event of a field that the sample never has: hardly any, yet fewer literals are better."""
+_MAX_VALUE = 2_048
+_MAX_MEMBERS = 64
+"""Characters of one value and members of one list that are looked at."""
 
-_UNSEEN = 0.3
-_PRESENCE = 3.0
-"""Cost of trying a rule whenever a field is there, against one hit of a literal."""
+_MAX_EVENT = 16_384
+"""Bytes of one event that are kept, about; a plan is to know what is usual, not what is huge."""
+
+_ENTRY = 64
+"""Bytes of a name or text beside its characters."""
+
+Excerpt = Mapping[str, list[str]]
+"""Field to its texts."""
 
 
-class Sample:
-    """Events of one log source.
+class Sample(Costs):
+    """What terms cost as anchors on some events.
 
     Args:
-        events: Flat fields; the newest `MAX_EVENTS` are looked at.
+        events: What was kept of events.
     """
 
-    def __init__(self, events: Sequence[Mapping[str, Any]]) -> None:
-        self._events = events[-MAX_EVENTS:]
+    def __init__(self, events: Sequence[Excerpt]) -> None:
+        super().__init__()
+        self._events: Sequence[Excerpt] = events
         self._columns: dict[str, str] = {}
-        self._known: dict[tuple[str, Kind, str], float] = {}
+        self._present = frozenset().union(*events)
 
-    def __len__(self) -> int:
-        return len(self._events)
+    def __missing__(self, term: Term) -> float:
+        cost = self[term] = self._count(term)
+        return cost
 
     def has(self, path: str) -> bool:
-        """Return whether any event has a value there."""
-        return bool(self._column(path))
+        """Return whether any event has a field."""
+        return path in self._present
 
-    def frequency(self, path: str, kind: Kind, literal: str) -> float:
-        """Return how many hits an event to expect of a literal; longer ones are thought rarer where none was seen."""
-        key = (path, kind, literal)
-        known = self._known.get(key)
-        if known is None:
-            known = self._known[key] = self._count(path, kind, literal)
-        return known
+    def chance(self, term: Term) -> float:
+        """Return the part of events to expect that show a literal."""
+        return self[term] / term.weight
 
-    def presence(self, path: str) -> float:
-        """Return the cost of trying a rule on each event that has a value there."""
-        return _PRESENCE if self.has(path) else 2 * _ABSENT
+    def forget_events(self) -> None:
+        """Keep what was counted, not the events; literals asked for later are taken for unseen ones."""
+        self._events = ()
+        self._columns.clear()
 
-    def _count(self, path: str, kind: Kind, literal: str) -> float:
-        column = self._column(path)
-        if not column:
-            return _ABSENT
-        prior = _UNSEEN / 3 * math.exp(-len(literal) / 4) + _ABSENT
-        return column.count(framed(path, kind, literal)) / len(self._events) + prior
-
-    def _column(self, path: str) -> str:
+    def _count(self, term: Term) -> float:
+        path = term.path
+        if path not in self._present and path != KEYWORD:
+            return ABSENT
+        if term.kind == "present":
+            return term.weight
         column = self._columns.get(path)
         if column is None:
-            texts = list(self._texts(path))
-            column = SEPARATOR.join(["", *texts, ""]) if texts else ""
-            self._columns[path] = column
-        return column
+            column = self._columns[path] = SEPARATOR.join(["", *self._texts(path), ""])
+        seen = column.count(term.framed) / (len(self._events) or 1)
+        return (seen + term.unseen) * term.weight
 
-    def _texts(self, path: str) -> list[str]:
-        values = list[Any]()
+    def _texts(self, path: str) -> Iterator[str]:
         for event in self._events:
-            values.extend(event.values() if path == KEYWORD else (event.get(path),))
-        texts = list[str]()
-        for value in values:
-            for each in value if isinstance(value, list) else (value,):
-                text = text_of(each)
-                if text is not None:
-                    texts.append(fold(text[:MAX_TEXT]).replace(SEPARATOR, "\r"))
-        return texts
+            for texts in event.values() if path == KEYWORD else (event.get(path, ()),):
+                for text in texts:
+                    yield fold(text).replace(SEPARATOR, "\r")
 
 
-def framed(path: str, kind: Kind, literal: str) -> str:
-    """Return a literal with the separators that stand for the beginning and end of a value."""
-    if path == KEYWORD or kind == "within":
-        return literal
-    before = SEPARATOR if kind in {"equal", "prefix"} else ""
-    after = SEPARATOR if kind in {"equal", "suffix"} else ""
-    return f"{before}{literal}{after}"
+def excerpt(event: Mapping[str, Any]) -> Excerpt:
+    """Return what a sample keeps of an event: so much of it that no event makes the sample large."""
+    kept = dict[str, list[str]]()
+    left = _MAX_EVENT
+    for name, value in event.items():
+        members = value[:_MAX_MEMBERS] if isinstance(value, list) else (value,)
+        texts = [text[:_MAX_VALUE] for each in members if (text := text_of(each)) is not None]
+        left -= len(name) + sum(map(len, texts)) + _ENTRY * (1 + len(texts))
+        if left < 0:
+            break
+        kept[name] = texts
+    return kept

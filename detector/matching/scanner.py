@@ -27,7 +27,13 @@ ScannerName = Literal["hyperscan", "ahocorasick"]
 
 
 class Scanner(Protocol):
-    """Literals of one field."""
+    """Literals of one field.
+
+    Attributes:
+        bytes: Its memory, about.
+    """
+
+    bytes: int
 
     def lines(self, text: str, lines: int) -> tuple[Iterable[int], Sequence[int]]:
         """Return the line of each literal found in separated lines, and beside it the literal, sometimes repeated.
@@ -69,6 +75,7 @@ class HyperscanScanner:
             literal=True,
         )
         self._database.scratch = hyperscan.Scratch(self._database)
+        self.bytes: int = self._database.size()
         self._scan = self._database.scan
         self._ends = list[int]()
         self._found = list[int]()
@@ -106,11 +113,16 @@ class HyperscanScanner:
         return found
 
 
+_STATE = 32
+"""Bytes of an automaton for each character of its literals, at most, as measured."""
+
+
 class AhoCorasickScanner:
     """Literals as one Aho-Corasick automaton."""
 
     def __init__(self, literals: Sequence[str]) -> None:
         self._automaton = ahocorasick_rs.AhoCorasick(literals, store_patterns=False)
+        self.bytes = sum(map(len, literals)) * _STATE
 
     def lines(self, text: str, lines: int) -> tuple[Iterable[int], Sequence[int]]:
         """Return the lines and the literals found."""

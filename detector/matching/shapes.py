@@ -8,17 +8,22 @@ import msgspec
 
 from detector.matching.planning import Planning
 from detector.matching.single import Shape, shape_of
+from detector.rules.model import LogSource
 
 MAX_BYTES = 4 << 20
-"""Names of fields that are held; beyond it all shapes are forgotten and learnt again."""
+"""Memory of all shapes, about; beyond it all are forgotten and learnt again."""
 
 _ENTRY = 400
-"""Bytes of a shape beside its names, and of each name beside its text."""
+"""Bytes of a shape beside its names, and four times those of a name beside its text."""
+
+_MAX_SHAPE = MAX_BYTES // 16
+"""Bytes of a shape that is not remembered."""
 
 
 class KnownShape(msgspec.Struct):
-    """A shape with the planning that serves its events."""
+    """A shape with the log source of its events and the planning that serves them."""
 
+    source: LogSource
     planning: Planning
     shape: Shape
 
@@ -30,16 +35,21 @@ class Shapes:
         self.known: dict[Hashable, KnownShape] = {}
         self._bytes = 0
 
-    def learn(self, key: Hashable, names: tuple[str, ...], planning: Planning) -> Shape:
+    def learn(
+        self, key: tuple[Hashable, ...], source: LogSource, names: tuple[str, ...], planning: Planning
+    ) -> KnownShape:
         """Return the shape of events with these fields, under the plan in force."""
         known = self.known.get(key)
-        if known is not None and known.shape.plan is planning.plan:
-            return known.shape
+        if known is not None and known.shape.plan is planning.plan and known.planning is planning:
+            return known
+        made = KnownShape(source, planning, shape_of(planning.plan, names))
         if known is None:
-            self._bytes += _ENTRY + sum(map(len, names)) + _ENTRY * len(names) // 4
+            size = _ENTRY + sum(len(part) + _ENTRY // 4 for part in key if isinstance(part, str))
+            if size > _MAX_SHAPE:
+                return made
+            self._bytes += size
             if self._bytes > MAX_BYTES:
                 self.known.clear()
-                self._bytes = 0
-        shape = shape_of(planning.plan, names)
-        self.known[key] = KnownShape(planning, shape)
-        return shape
+                self._bytes = size
+        self.known[key] = made
+        return made

@@ -19,7 +19,8 @@ class Shape(msgspec.Struct):
 
     Attributes:
         plan: How their rules are found.
-        names: Field to its position.
+        names: Fields.
+        positions: Field to its position.
         exact: Position, and folded value to group.
         scans: Position, scanner and the groups of its literals.
         keyword: Scanner and groups of keywords.
@@ -28,7 +29,8 @@ class Shape(msgspec.Struct):
     """
 
     plan: Plan
-    names: dict[str, int]
+    names: tuple[str, ...]
+    positions: dict[str, int]
     exact: list[tuple[int, dict[str, int]]]
     scans: list[tuple[int, Scanner, list[int]]]
     keyword: tuple[Scanner, list[int]] | None
@@ -50,12 +52,12 @@ def shape_of(plan: Plan, names: tuple[str, ...]) -> Shape:
             continue
         if field.exact:
             exact.append((position, field.exact))
-        if field.index is not None and field.index is not words:
-            scans.append((position, field.index.scanner, field.index.groups))
+        own = (index for index in field.indexes if index is not words)
+        scans.extend((position, index.scanner, index.groups) for index in own)
     keyword = None if words is None else (words.scanner, words.groups)
     looks_inside = plan.has_keywords or not plan.heads.isdisjoint(names)
     positions = {path: position for position, path in enumerate(names)}
-    return Shape(plan, positions, exact, scans, keyword, frozenset(always), looks_inside)
+    return Shape(plan, names, positions, exact, scans, keyword, frozenset(always), looks_inside)
 
 
 def texts_of_one(shape: Shape, event: Event) -> list[str] | None:
@@ -113,7 +115,7 @@ class OneEvent:
     def __init__(self, shape: Shape, event: Event, texts: list[str]) -> None:
         self.events = (event,)
         self.values: Mapping[str, Column] = _OneValue(event)
-        self.folded: Mapping[str, Any] = _OneText(shape.names, texts)
+        self.folded: Mapping[str, Any] = _OneText(shape.positions, texts)
 
 
 class _OneValue(dict[str, Column]):

@@ -1,12 +1,13 @@
-"""The form of a condition that plans are made of: flat And/Or/Not over terms, each with its kind and folded literal.
+"""The form of a condition that plans are made of: flat And/Or/Not over terms, which a literal decides, and tests.
 
-A term's kind says how columns of folded text are searched for it; kinds without a literal are left to the tests of
+A term's kind says how columns of folded text are searched for its literal. Tests are left to the functions of
 `detector.matching.values`, which the oracle uses too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
@@ -27,8 +28,6 @@ from detector.rules.condition import (
     TextTest,
 )
 
-Kind = Literal["equal", "prefix", "suffix", "within", "scalar", "null", "exists", "other"]
-
 KEYWORD = "\x00keyword"
 """Stands for the field of a keyword: all values of the event, one a line."""
 
@@ -39,77 +38,145 @@ SEPARATOR = "\n"
 
 _SPECIAL = frozenset("\n\r\x01\x02")
 
+ABSENT = 1e-4
+"""Expected hits an event of a field that a stream never has: hardly any, yet fewer literals are better."""
 
-class Term(msgspec.Struct, frozen=True):
-    """A leaf.
+_UNSEEN = 0.1
+_SCAN = 1.3
+"""Cost of a hit in a scanned text against one in a table of exact values."""
+
+_PRESENCE = 3.0
+"""Cost of trying a rule whenever a field is there, against one hit of a literal."""
+
+_RARITY = [_UNSEEN * math.exp(-length / 4) + ABSENT for length in range(64)]
+"""Expected hits an event of a literal that a stream did not show yet, by its length."""
+
+TermKind = Literal["equal", "prefix", "suffix", "within", "present"]
+_KINDS: Mapping[tuple[bool, bool], TermKind] = {
+    (False, False): "equal",
+    (False, True): "prefix",
+    (True, False): "suffix",
+    (True, True): "within",
+}
+"""By whether anything may stand before and after."""
+
+TestKind = Literal["scalar", "null", "exists", "other"]
+
+
+class Term(msgspec.Struct, frozen=True, eq=False, gc=False):
+    """A literal in a field; with kind `present` any value, which finds rules but decides none.
 
     Attributes:
         path: Field, or `KEYWORD`.
-        kind: `equal`, `prefix`, `suffix` and `within` compare folded text with `literal`; `scalar` is a test of one
-            value; `other` needs the event.
+        kind: How folded text is compared with the literal.
         literal: Folded.
-        leaf: What it was made of.
+        framed: With the separators that stand for the beginning and end of a value.
+        weight: Cost of a hit.
+        unseen: Hits an event to expect though a sample has none; longer literals are thought rarer.
     """
 
     path: str
-    kind: Kind
+    kind: TermKind
     literal: str
+    framed: str
+    weight: float
+    unseen: float
+
+
+class Test(msgspec.Struct, frozen=True, gc=False):
+    """A leaf that no literal decides: `scalar` tests one value, `other` needs the event."""
+
+    path: str
+    kind: TestKind
     leaf: FieldTest | KeywordTest
 
-    @property
-    def is_literal(self) -> bool:
-        """Whether the literal alone decides."""
-        return self.kind in {"equal", "prefix", "suffix", "within"}
 
-
-class All(msgspec.Struct, frozen=True):
+class All(msgspec.Struct, frozen=True, gc=False):
     """All parts hold."""
 
     parts: tuple[Tree, ...]
 
 
-class Any(msgspec.Struct, frozen=True):
+class Any(msgspec.Struct, frozen=True, gc=False):
     """One of the parts holds."""
 
     parts: tuple[Tree, ...]
 
 
-class No(msgspec.Struct, frozen=True):
+class No(msgspec.Struct, frozen=True, gc=False):
     """The part does not hold."""
 
     part: Tree
 
 
-Tree = All | Any | No | Term
+Tree = All | Any | No | Term | Test
 
 
-def tree_of(condition: Condition) -> Tree:
-    """Return a condition's tree: no part of an And is an And, no part of an Or an Or, nothing stands twice."""
-    match condition:
-        case And(parts):
-            return _joined(All, [tree_of(part) for part in parts])
-        case Or(parts):
-            return _joined(Any, [tree_of(part) for part in parts])
-        case Not(part):
-            return No(tree_of(part))
-        case FieldTest():
-            return _field_term(condition)
-        case KeywordTest():
-            return _keyword_term(condition)
+class Terms:
+    """The terms of some rules; each literal of a field and kind is one object."""
 
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, TermKind, str], Term] = {}
+        self._reads: set[str] = set()
 
-def paths_of(tree: Tree) -> Iterator[str]:
-    """Yield the fields that a tree reads, `KEYWORD` for all values."""
-    match tree:
-        case All(parts) | Any(parts):
-            for part in parts:
-                yield from paths_of(part)
-        case No(part):
-            yield from paths_of(part)
-        case Term(path, leaf=leaf):
-            yield path
-            if isinstance(leaf.test, FieldRefTest):
-                yield leaf.test.field_path
+    def of(self, path: str, kind: TermKind, literal: str) -> Term:
+        """Return the term of a folded literal."""
+        key = (path, kind, literal)
+        term = self._known.get(key)
+        if term is None:
+            term = self._known[key] = _term(path, kind, literal)
+        return term
+
+    def tree_of(self, condition: Condition) -> tuple[Tree, frozenset[str]]:
+        """Return a condition's tree and the fields that it reads, `KEYWORD` for all values.
+
+        No part of an And is an And, no part of an Or an Or, and nothing stands twice.
+        """
+        self._reads.clear()
+        tree = self._tree(condition)
+        return tree, frozenset(self._reads)
+
+    def _tree(self, condition: Condition) -> Tree:
+        match condition:
+            case FieldTest():
+                return self._field(condition)
+            case And(parts):
+                return _joined(All, [self._tree(part) for part in parts])
+            case Or(parts):
+                return _joined(Any, [self._tree(part) for part in parts])
+            case Not(part):
+                return No(self._tree(part))
+            case KeywordTest():
+                return self._keyword(condition)
+
+    def _field(self, leaf: FieldTest) -> Tree:
+        path, test = leaf.field_path, leaf.test
+        self._reads.add(path)
+        if isinstance(test, TextTest):  # most are
+            found = None if test.cased else _literal(test.parts)
+            return Test(path, "scalar", leaf) if found is None else self.of(path, *found)
+        match test:
+            case NumberTest(number):
+                return self.of(path, "equal", fold(text_of(number) or ""))
+            case BoolTest(value):
+                return self.of(path, "equal", "true" if value else "false")
+            case NullTest():
+                return Test(path, "null", leaf)
+            case ExistsTest():
+                return Test(path, "exists", leaf)
+            case FieldRefTest(other):
+                self._reads.add(other)
+                return Test(path, "other", leaf)
+            case _:
+                return Test(path, "scalar", leaf)
+
+    def _keyword(self, leaf: KeywordTest) -> Tree:
+        self._reads.add(KEYWORD)
+        if isinstance(leaf.test, TextTest) and not leaf.test.cased:
+            found = _literal((None, *(part for part in leaf.test.parts if part is not None), None))
+            if found is not None:
+                return self.of(KEYWORD, *found)
+        return Test(KEYWORD, "other", leaf)
 
 
 def all_of(parts: list[Tree]) -> Tree | None:
@@ -119,57 +186,42 @@ def all_of(parts: list[Tree]) -> Tree | None:
 
 def is_searchable(literal: str) -> bool:
     """Return whether a literal cannot span two lines of a column, nor be part of the text for a missing value."""
-    return _SPECIAL.isdisjoint(literal)
+    return literal.isprintable() or _SPECIAL.isdisjoint(literal)
+
+
+def _term(path: str, kind: TermKind, literal: str) -> Term:
+    if kind == "present":
+        return Term(path, kind, literal, "", _PRESENCE, ABSENT)
+    framed, weight = literal, _SCAN
+    if kind == "equal":
+        framed, weight = f"{SEPARATOR}{literal}{SEPARATOR}", 1.0
+    elif kind == "prefix":
+        framed = f"{SEPARATOR}{literal}"
+    elif kind == "suffix":
+        framed = f"{literal}{SEPARATOR}"
+    return Term(path, kind, literal, framed, weight, _RARITY[min(len(literal), 63)])
 
 
 def _joined(kind: type[All | Any], parts: list[Tree]) -> Tree:
     flat = list[Tree]()
     for part in parts:
-        flat.extend(part.parts if isinstance(part, kind) else (part,))
+        if isinstance(part, kind):
+            flat.extend(part.parts)
+        else:
+            flat.append(part)
     unique = tuple(dict.fromkeys(flat))
     return unique[0] if len(unique) == 1 else kind(unique)
 
 
-def _field_term(leaf: FieldTest) -> Term:
-    path, test = leaf.field_path, leaf.test
-    kind: Kind = "scalar"
-    literal = ""
-    match test:
-        case NumberTest(number):
-            kind, literal = "equal", fold(text_of(number) or "")
-        case BoolTest(value):
-            kind, literal = "equal", "true" if value else "false"
-        case TextTest(parts, cased=False):
-            kind, literal = _literal(parts)
-        case NullTest():
-            kind = "null"
-        case ExistsTest():
-            kind = "exists"
-        case FieldRefTest():
-            kind = "other"
-    if literal and not is_searchable(literal):
-        kind, literal = "scalar", ""
-    return Term(path, kind, literal, leaf)
-
-
-def _keyword_term(leaf: KeywordTest) -> Term:
-    if isinstance(leaf.test, TextTest) and not leaf.test.cased:
-        parts = leaf.test.parts
-        inner = [part for part in parts if part is not None]
-        if len(inner) == 1 and isinstance(inner[0], str) and inner[0]:
-            literal = fold(inner[0])
-            if is_searchable(literal):
-                return Term(KEYWORD, "within", literal, leaf)
-    return Term(KEYWORD, "other", "", leaf)
-
-
-def _literal(parts: tuple[str | tuple[()] | None, ...]) -> tuple[Kind, str]:
-    starts, ends = bool(parts) and parts[0] is None, bool(parts) and parts[-1] is None
-    inner = [part for part in parts[int(starts) : len(parts) - int(ends)] if part != ""]
-    if len(inner) > 1 or (inner and not isinstance(inner[0], str)):
-        return "scalar", ""
-    literal = fold(inner[0]) if inner and isinstance(inner[0], str) else ""
-    if (starts or ends) and not literal:
-        return "scalar", ""
-    kind: Kind = ("within" if ends else "suffix") if starts else ("prefix" if ends else "equal")
-    return kind, literal
+def _literal(parts: tuple[str | tuple[()] | None, ...]) -> tuple[TermKind, str] | None:
+    """Return the only literal of a text, and where it stands; None when there is not one that can be searched for."""
+    if "" in parts or not parts:
+        parts = tuple(part for part in parts if part != "") or ("",)
+    starts, ends = parts[0] is None, parts[-1] is None
+    if len(parts) != 1 + starts + ends:
+        return None
+    text = parts[starts]
+    if not isinstance(text, str):
+        return None
+    literal = fold(text)
+    return (_KINDS[starts, ends], literal) if is_searchable(literal) else None

@@ -67,15 +67,25 @@ def test_events_of_one_shape(
     _agrees(made, distinct * repeats, LogSource(), scanner)
 
 
-@given(made=st.lists(conditions, min_size=1, max_size=6), batch=st.lists(events, min_size=6, max_size=20))
+@pytest.mark.parametrize("scanner", SCANNERS)
+@given(
+    made=st.lists(conditions, min_size=1, max_size=6),
+    batch=st.lists(events, min_size=6, max_size=20),
+    source=st.sampled_from([LogSource(), LogSource("c", "p")]),
+)
 @settings(max_examples=EXAMPLES, deadline=None)
-def test_while_plans_change(made: list[Condition], batch: list[dict[str, Any]]) -> None:
+def test_while_plans_change(
+    scanner: ScannerName, made: list[Condition], batch: list[dict[str, Any]], source: LogSource
+) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(planning, "MAX_EVENTS", 4)
-        matcher = Matcher(rules_of(made), _fail)
-        expected = oracle(matcher, batch, LogSource())
-        for _ in range(3):
-            assert matcher.match(batch, LogSource()) == expected
+        patch.setattr(planning, "OWN_FROM", 4)
+        matcher = Matcher(rules_of(made), _fail, scanner)
+        expected = oracle(matcher, batch, source)
+        for _ in range(12):
+            assert matcher.match(batch, source) == expected
+            alone = [(row, number) for row, event in enumerate(batch) for _, number in matcher.match([event], source)]
+            assert alone == expected
         assert matcher.plans > 1
 
 

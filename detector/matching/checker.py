@@ -1,0 +1,81 @@
+"""Trying rules: by the checks of a plan, and by the oracle where there is none or a check raises."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from detector.matching.batch import Batch, Hits
+from detector.matching.evaluator import Predicate, compile_condition
+from detector.matching.fields import Fields
+from detector.matching.plan import Findable, Plan
+from detector.matching.single import OneEvent
+from detector.rules.model import DetectionRule
+
+Found = tuple[int, int]
+"""Event and rule, by number."""
+
+_FIRST = (0,)
+
+
+class Checker:
+    """Tries rules on events.
+
+    Args:
+        rules: Detection rules.
+        findable: The same as plans see them.
+        failed: Called with a rule whose evaluation raised, and what; the others go on.
+    """
+
+    def __init__(
+        self,
+        rules: Sequence[DetectionRule],
+        findable: Sequence[Findable],
+        failed: Callable[[DetectionRule, Exception], None],
+    ) -> None:
+        self._rules = rules
+        self._findable = findable
+        self._failed = failed
+        self._predicates: dict[int, Predicate] = {}
+
+    def check(self, plan: Plan, batch: Batch, hits: Hits, found: list[Found]) -> int:
+        """Find which rules match that anchors brought up, and return how many were tried."""
+        folded, values, events, listed = batch.folded, batch.values, batch.events, batch.listed
+        groups, tries = plan.groups, 0
+        for number, rows in hits.items():
+            group = groups[number]
+            tries += len(group.rules) * len(rows)
+            if not listed or listed.isdisjoint(self._reads(group.rules)):
+                try:
+                    (group.check or plan.check_of(group))(folded, values, events, rows, found.append)
+                    continue
+                except Exception:  # noqa: BLE001, S110  the oracle tells which rule it was, and goes on with the others
+                    pass
+            found.extend((row, each) for row in rows for each in group.rules if self.holds(each, events[row]))
+        return tries
+
+    def check_one(self, plan: Plan, one: OneEvent, numbers: Iterable[int], found: list[Found]) -> int:
+        """Do the same for one event, which is row 0."""
+        folded, values, events = one.folded, one.values, one.events
+        groups, tries = plan.groups, 0
+        for number in numbers:
+            group = groups[number]
+            tries += len(group.rules)
+            try:
+                (group.check or plan.check_of(group))(folded, values, events, _FIRST, found.append)
+            except Exception:  # noqa: BLE001  as above
+                found.extend((0, each) for each in group.rules if self.holds(each, events[0]))
+        return tries
+
+    def holds(self, number: int, fields: Fields) -> bool:
+        """Return what the oracle says of a rule; False when its evaluation raises."""
+        try:
+            predicate = self._predicates.get(number)
+            if predicate is None:
+                predicate = self._predicates[number] = compile_condition(self._rules[number].condition)
+            return predicate(fields)
+        except Exception as error:  # noqa: BLE001  one of the broad catches: around one rule
+            self._failed(self._rules[number], error)
+            return False
+
+    def _reads(self, numbers: Iterable[int]) -> frozenset[str]:
+        return frozenset[str]().union(*(self._findable[each].reads for each in numbers))
