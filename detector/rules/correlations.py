@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Mapping
 from typing import Any, get_args
@@ -44,11 +45,10 @@ def named_in(document: RuleDocument) -> list[str]:
         return []
     names = [name for key in ROLES for name in _names(body.get(key))]
     condition = body.get("condition")
-    if not names and isinstance(condition, str):
-        try:
-            return parse_expression(condition).rules()
-        except ValueError:
-            return []  # `read_correlation` says what is wrong with it
+    if isinstance(condition, str):
+        # What is wrong with it, if anything is, `read_correlation` says.
+        with contextlib.suppress(ValueError):
+            names += parse_expression(condition).rules()
     return names
 
 
