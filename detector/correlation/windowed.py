@@ -65,6 +65,9 @@ class WindowedGroup:
         changes = Changes()
         self._evict_before(order_ns - self._plan.retention_ns, changes)
         if not self._insert(candidate):
+            same = self.window.rule_between(candidate.rule_name, candidate.time_ns, candidate.time_ns)
+            if all(event_id != candidate.event_id for _, event_id, _, _ in same):
+                changes.forgotten.append(candidate)  # it counts under another rule, and is kept there
             return changes
         self._bound(effects, changes)
         late = candidate.ready_ns - candidate.time_ns > self._plan.lateness_ns
@@ -155,7 +158,10 @@ class WindowedGroup:
             state.draft = self._composer.draft(hit, self._key, order_ns, "active")
             changes.timers.append(Timer(state.draft.opened_ns + self._plan.rule.max_episode_ns, "close"))
         else:
+            opened_ns = state.draft.opened_ns
             state.draft = self._composer.extended(state.draft, hit, order_ns)
+            if state.draft.opened_ns < opened_ns:
+                changes.timers.append(Timer(state.draft.opened_ns + self._plan.rule.max_episode_ns, "close"))
         if state.false_since_ns is not None and hit.time_ns >= state.false_since_ns:
             # A late hit from before the condition became false does not make it true again.
             state.false_since_ns = None

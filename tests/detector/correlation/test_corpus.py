@@ -39,6 +39,19 @@ def test_a_crash_after_every_event_changes_nothing(key: str) -> None:
     assert pieces == collected(case.run())
 
 
+@pytest.mark.parametrize("key", ENDING)
+def test_nothing_is_kept_of_what_has_passed(key: str) -> None:
+    case = ENDING[key]
+    bench = case.bench()
+    correlator = bench.correlator()
+    correlator.process([candidate for arrival in case.arrivals() for candidate in bench.candidates(arrival)])
+    stored = dict(correlator.dirty())
+    correlator.finish()
+    stored |= dict(correlator.dirty())
+    # Of levels; how far the task has come is kept for ever.
+    assert [key for key, value in stored.items() if value is not None and b"\x1f" in key] == []
+
+
 @pytest.mark.parametrize("key", PLAIN)
 def test_a_batch_gives_the_same_alerts(key: str) -> None:
     case = PLAIN[key]
