@@ -9,7 +9,7 @@ from detector.correlation.composing import Composer
 from detector.correlation.effects import Effects
 from detector.correlation.group import Changes
 from detector.correlation.hit import Hit
-from detector.correlation.keys import canonical_text
+from detector.correlation.keys import canonical_text, is_folded
 from detector.correlation.plan import CorrelationSettings
 from detector.correlation.thresholds import all_hold, only_grow
 from detector.correlation.triggered import TriggeredGroup
@@ -102,7 +102,7 @@ class DuringGroup(TriggeredGroup):
         if during.distinct is None:
             return True
         here, there = trigger.fields.get(during.distinct), opener.fields.get(during.distinct)
-        return here is not None and there is not None and _text(here) != _text(there)
+        return here is not None and there is not None and _text(during.distinct, here) != _text(during.distinct, there)
 
     def _doubt(self, one: Candidate, other: Candidate) -> int:
         if one.source and one.source == other.source:
@@ -113,7 +113,7 @@ class DuringGroup(TriggeredGroup):
         if self._during.key is None:
             return ""
         value = candidate.fields.get(self._during.key)
-        return "" if value is None else _text(value)
+        return "" if value is None else _text(self._during.key, value)
 
     def _added(self, trigger: Candidate, openers: list[Candidate]) -> dict[str, Value]:
         """Return what the openers tell of the trigger: its person, and fields it lacks."""
@@ -137,10 +137,9 @@ _MAX_OPENERS = 20
 _OF_PERSON = ("convergence.person.", "convergence.account.", "convergence.session.", "user.", "physical.credential.")
 
 
-def _text(value: Value) -> str:
-    if isinstance(value, list):
-        return ";".join(sorted(canonical_text(each) for each in value if each is not None))
-    return "" if value is None else canonical_text(value)
+def _text(path: str, value: Value) -> str:
+    members = value if isinstance(value, list) else [value]
+    return ";".join(sorted(canonical_text(each, folded=is_folded(path)) for each in members if each is not None))
 
 
 def _is_of_person(path: str) -> bool:

@@ -130,19 +130,20 @@ def group_order(group: GroupKey) -> tuple[str, ...]:
     return tuple("" if value is None else f"\x01{value}" for value in group)
 
 
+def is_folded(path: str) -> bool:
+    """Return whether case means nothing in a field's values."""
+    return path.endswith(FOLDED) and any(path == field or path.endswith("." + field) for field in FOLDED)
+
+
 def _key_part(correlation: CorrelationRule, rule_id: str, name: str) -> KeyPart:
     alias = correlation.aliases.get(name)
     if alias is None:
-        return KeyPart(name, _is_folded(name), _domain_path(name))
+        return KeyPart(name, is_folded(name), _domain_path(name))
     # A rule that an alias does not name is read under the alias's own name, as other engines do.
     path = alias.get(rule_id, name)
     paths = [alias.get(rule, name) for rule in correlation.rules]
     all_accounts = all(_domain_path(other) is not None for other in paths)
-    return KeyPart(path, any(map(_is_folded, paths)), _domain_path(path) if all_accounts else None)
-
-
-def _is_folded(path: str) -> bool:
-    return path.endswith(FOLDED) and any(path == field or path.endswith("." + field) for field in FOLDED)
+    return KeyPart(path, any(map(is_folded, paths)), _domain_path(path) if all_accounts else None)
 
 
 def _domain_path(path: str) -> str | None:

@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Protocol
 
 from detector.candidate import Candidate
-from detector.correlation.keys import MAX_LIST, canonical_text
+from detector.correlation.keys import MAX_LIST, canonical_text, is_folded
 from detector.rules.model import CorrelationRule
 from normalizers.event import Value
 
@@ -162,8 +162,8 @@ def numeric_value(value: Value) -> float | None:
     """Read a finite number, also from text; booleans, lists and words are none."""
     if isinstance(value, bool | list) or value is None:
         return None
-    if isinstance(value, str) and len(value) > MAX_DIGITS:
-        return None
+    if isinstance(value, str) and (len(value) > MAX_DIGITS or "_" in value or not value.isascii()):
+        return None  # Python would read 1_000, and digits of any script
     try:
         number = float(value)
     except (ValueError, OverflowError):
@@ -174,4 +174,4 @@ def numeric_value(value: Value) -> float | None:
 def _text(path: str, value: Value) -> str:
     if isinstance(value, list):
         return ""
-    return canonical_text(value, folded=path == "user.name" or path.endswith(".user.name"))
+    return canonical_text(value, folded=is_folded(path))
