@@ -27,6 +27,7 @@ _STRUCTS: tuple[type[msgspec.Struct], ...] = (
     settings.SourceSettings,
     settings.ContextSettings,
     settings.HttpSettings,
+    settings.CacheSettings,
     settings.RetentionSettings,
     inputs.HttpPush,
     inputs.SyslogTcp,

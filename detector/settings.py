@@ -71,6 +71,18 @@ class HttpSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     enabled: bool = True
 
 
+class CacheSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the engine keeps what rules compile to, so that it starts quickly; it may be deleted at any time.
+
+    Attributes:
+        folder: Unset: `isthmus` in the user's own cache folder.
+        enabled: False: every rule is compiled at each start.
+    """
+
+    folder: Path | None = None
+    enabled: bool = True
+
+
 class RetentionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How long the embedded engine keeps what it no longer needs.
 
@@ -94,6 +106,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         rules: Rule files and folders; empty: the bundled rules.
         pipelines: Processing pipelines for the rules: files or folders, names of bundled ones such as windows, or
             names of those that installed pySigma plugins bring.
+        rules_cache: Whether and where to keep what rules compile to.
         sinks: Where alerts go besides the engine's own store.
         http: The engine's own pages.
         checkpoint: Longest time between two checkpoints; bounds the latency of alerts.
@@ -111,6 +124,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     context: ContextSettings = ContextSettings()
     rules: list[Path] = []
     pipelines: list[str] = []
+    rules_cache: CacheSettings = CacheSettings()
     sinks: list[SinkSettings] = []
     http: HttpSettings = HttpSettings()
     checkpoint: Duration = parse_duration("250ms")
@@ -179,14 +193,17 @@ def build_settings(content: Any, path: Path) -> Settings:  # noqa: ANN401  YAML 
 
 
 def _anchored(settings: Settings, folder: Path) -> Settings:
-    context = settings.context
+    context, cache = settings.context, settings.rules_cache
     if context.folder is not None:
         context = msgspec.structs.replace(context, folder=folder / context.folder)
+    if cache.folder is not None:
+        cache = msgspec.structs.replace(cache, folder=folder / cache.folder)
     return msgspec.structs.replace(
         settings,
         data_dir=folder / settings.data_dir,
         context=context,
         rules=[folder / rule for rule in settings.rules],
+        rules_cache=cache,
         pipelines=[_anchored_pipeline(each, folder) for each in settings.pipelines],
         inputs=[_anchored_input(each, folder) for each in settings.inputs],
     )

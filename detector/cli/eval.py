@@ -15,12 +15,13 @@ import msgspec
 from detector.alerting.times import utc
 from detector.cli.explaining import Question, explain_rule
 from detector.cli.faults import report_faults
-from detector.cli.options import pipeline_option, placeholders_option, read_placeholders
+from detector.cli.options import no_cache_option, pipeline_option, placeholders_option, read_placeholders
 from detector.duration import parse_duration
 from detector.engine import Engine
 from detector.errors import RuleFault
 from detector.evaluation import BATCH, BatchEvaluator, Evaluated, time_of
 from detector.matching.grouping import SourceFields
+from detector.rules.cache import open_cache
 from detector.rules.condition import TIME_FIELD
 from detector.rules.loader import load_rules
 
@@ -98,6 +99,7 @@ class Events:
     type=click.IntRange(1, 1_000),
     help="With --explain: how many matches, and how many of the nearest misses, are explained.",
 )
+@no_cache_option
 @click.option("--stats", is_flag=True, help="Print counts and the rate on standard error.")
 @click.option("--product-field", default="product", show_default=True, help="Field with the log source's product.")
 @click.option("--category-field", default="category", show_default=True, help="Field with its category.")
@@ -114,6 +116,7 @@ def evaluate(  # noqa: PLR0913, PLR0917  one a command-line option
     event: int | None,
     nearest: int,
     *,
+    no_cache: bool,
     stats: bool,
     product_field: str,
     category_field: str,
@@ -139,7 +142,9 @@ def evaluate(  # noqa: PLR0913, PLR0917  one a command-line option
         raise click.UsageError(f"--lateness: {error}") from error
     faults = list[RuleFault]()
     placeholders = read_placeholders(lists, faults)
-    engine = Engine(load_rules(list(rules), pipelines=pipelines, placeholders=placeholders, faults=faults))
+    cache = open_cache(enabled=not no_cache)
+    ruleset = load_rules(list(rules), pipelines=pipelines, placeholders=placeholders, faults=faults, cache=cache)
+    engine = Engine(ruleset)
     report_faults(faults)
     for note in engine.ruleset.notes:
         click.echo(f"note: {note}", err=True)

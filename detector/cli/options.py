@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+import msgspec
 
 from detector.errors import RuleFault
 from detector.rules.placeholders import ListedValue, read_lists
+from detector.settings import CacheSettings, Settings
 
 config_option = click.option(
     "-c",
@@ -32,6 +34,16 @@ placeholders_option = click.option(
     type=click.Path(path_type=Path),
     help="YAML file of lists for |expand: `name: [value, value]`.",
 )
+
+
+no_cache_option = click.option(
+    "--no-cache", "no_cache", is_flag=True, help="Compile every rule, and keep nothing in the user's cache folder."
+)
+
+
+def without_cache(settings: Settings) -> Settings:
+    """Return settings that keep nothing of what rules compile to."""
+    return msgspec.structs.replace(settings, rules_cache=CacheSettings(enabled=False))
 
 
 def read_placeholders(path: Path | None, faults: list[RuleFault]) -> dict[str, tuple[ListedValue, ...]]:

@@ -16,7 +16,7 @@ from connectors.file_replay import replay_file
 from connectors.recognition import recognise
 from connectors.record import Document, RawRecord, record_id
 from detector.alerting.one_line import one_line
-from detector.cli.options import config_option
+from detector.cli.options import config_option, no_cache_option, without_cache
 from detector.errors import DetectorError, SettingsError
 from detector.runtime.clock import SystemClock
 from detector.runtime.embedded.rawlog import RawLog
@@ -37,8 +37,9 @@ _READ = 5_000
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder for the replay's databases; default a temporary one.",
 )
+@no_cache_option
 @click.argument("inputs", nargs=-1, required=True)
-def replay_command(config: Path, data: Path | None, inputs: tuple[str, ...]) -> None:
+def replay_command(config: Path, data: Path | None, inputs: tuple[str, ...], *, no_cache: bool) -> None:
     r"""Run recorded raw records through the whole pipeline at full speed, taking time from the records.
 
     INPUT is a raw log of the engine (raw.db), or SOURCE=FILE for a file of raw records in any layout; SOURCE is the
@@ -50,7 +51,7 @@ def replay_command(config: Path, data: Path | None, inputs: tuple[str, ...]) -> 
       isthmus replay -c isthmus.yml plant-a/pacs=doors.ndjson plant-a/vpn=asa.log
     """
     try:
-        settings = load_settings(config)
+        settings = without_cache(load_settings(config)) if no_cache else load_settings(config)
         with tempfile.TemporaryDirectory(prefix="isthmus-replay-") as folder:
             settings = msgspec.structs.replace(settings, data_dir=data or Path(folder), sinks=[], durable=False)
             began = time.perf_counter()

@@ -8,9 +8,10 @@ from pathlib import Path
 import click
 import msgspec
 
-from detector.cli.options import pipeline_option, placeholders_option, read_placeholders
+from detector.cli.options import no_cache_option, pipeline_option, placeholders_option, read_placeholders
 from detector.errors import RuleFault, SettingsError
 from detector.rules.bundled import bundled_rules
+from detector.rules.cache import open_cache
 from detector.rules.filters import expired_filters
 from detector.rules.loader import load_rules
 from detector.rules.placeholders import context_lists
@@ -28,9 +29,16 @@ def rules() -> None:
 @pipeline_option
 @placeholders_option
 @click.option("-c", "--config", type=click.Path(path_type=Path), help="Settings: their rules, pipelines and lists.")
+@no_cache_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
-def check(
-    paths: tuple[Path, ...], pipelines: tuple[str, ...], lists: Path | None, config: Path | None, *, as_json: bool
+def check(  # noqa: PLR0913  one a command-line option
+    paths: tuple[Path, ...],
+    pipelines: tuple[str, ...],
+    lists: Path | None,
+    config: Path | None,
+    *,
+    no_cache: bool,
+    as_json: bool,
 ) -> None:
     """Load rules and report every fault with its place; without PATHS those of the settings, else the bundled ones.
 
@@ -47,6 +55,7 @@ def check(
         pipelines=[*settings.pipelines, *pipelines],
         placeholders=context_lists(settings.context.folder) | read_placeholders(lists, faults),
         faults=faults,
+        cache=open_cache(settings.rules_cache.folder, enabled=settings.rules_cache.enabled and not no_cache),
     )
     notes = [*ruleset.notes, *expired_filters(ruleset, SystemClock().now_ns())]
     counts = {"rules": len(ruleset.rules), "correlations": len(ruleset.correlations), "faults": len(faults)}

@@ -12,7 +12,7 @@ import click
 from connectors.errors import ConnectorError
 from detector.alert import Alert
 from detector.alerting.one_line import one_line
-from detector.cli.options import config_option
+from detector.cli.options import config_option, no_cache_option, without_cache
 from detector.errors import DetectorError, SettingsError
 from detector.runtime.clock import SystemClock
 from detector.runtime.embedded.engine import EmbeddedEngine
@@ -21,15 +21,16 @@ from detector.settings import Settings, load_settings
 
 @click.command(short_help="Run the engine.")
 @config_option
+@no_cache_option
 @click.option("--quiet", is_flag=True, help="Do not print alerts.")
-def run(config: Path, *, quiet: bool) -> None:
+def run(config: Path, *, no_cache: bool, quiet: bool) -> None:
     """Take records through the listeners of the settings until SIGINT or SIGTERM.
 
     What a listener acknowledged is on disk. After a crash start it again: it goes on where it was, and the same
     records give the same alerts.
     """
     try:
-        settings = load_settings(config)
+        settings = without_cache(load_settings(config)) if no_cache else load_settings(config)
         asyncio.run(_run(settings, quiet=quiet))
     except SettingsError as error:
         raise click.UsageError(str(error)) from error

@@ -133,5 +133,5 @@ def _suppress(value: object) -> Suppress | None:
     if isinstance(value, dict):
         group_by = value.get("group-by") or value.get("group_by") or []
         names = [group_by] if isinstance(group_by, str) else group_by
-        return Suppress(parse_duration(str(value.get("timespan", ""))), tuple(str(name) for name in names))
-    return Suppress(parse_duration(str(value)))
+        return Suppress(int(parse_duration(str(value.get("timespan", "")))), tuple(str(name) for name in names))
+    return Suppress(int(parse_duration(str(value))))

@@ -14,7 +14,8 @@ import msgspec
 
 from detector.errors import RuleErrors, RuleFault
 from detector.rules.adaptation import Adaptation, adapt
-from detector.rules.compiling import compile_file, names_of
+from detector.rules.cache import RuleCache
+from detector.rules.compiling import CompiledFile, compile_file, names_of
 from detector.rules.correlations import generates, named_in, read_correlation
 from detector.rules.documents import RuleDocument, RuleFile, read_files
 from detector.rules.filters import Filters
@@ -41,6 +42,7 @@ def load_rules(
     pipelines: Sequence[Source] = (),
     placeholders: Lists | None = None,
     faults: list[RuleFault] | None = None,
+    cache: RuleCache | None = None,
 ) -> RuleSet:
     """Load detection rules, correlations and filters.
 
@@ -50,6 +52,7 @@ def load_rules(
             detection but those of taxonomy `isthmus`.
         placeholders: Lists that ``|expand`` takes its values from, by name.
         faults: When given, takes what is wrong, and the rest is loaded.
+        cache: Keeps what files compile to; None: every file is compiled.
 
     Raises:
         RuleErrors: Something is wrong and no `faults` list was given; carries every fault.
@@ -58,7 +61,7 @@ def load_rules(
     every = [sources] if isinstance(sources, str | Path) else list(sources)
     with few_collections():
         files = [file for source in every for file in read_files(source, found)]
-        ruleset = _Load(found).run(files, adapt(pipelines, placeholders or {}, found))
+        ruleset = _Load(found, cache).run(files, adapt(pipelines, placeholders or {}, found))
     found.sort(key=lambda fault: (fault.path, fault.line))
     if found and faults is None:
         raise RuleErrors(found)
@@ -79,8 +82,9 @@ def few_collections() -> Iterator[None]:
 
 
 class _Load:
-    def __init__(self, faults: list[RuleFault]) -> None:
+    def __init__(self, faults: list[RuleFault], cache: RuleCache | None) -> None:
         self._faults = faults
+        self._cache = cache
         self._rules: dict[str, DetectionRule] = {}
         self._correlations: dict[str, CorrelationRule] = {}
         self._ids: dict[str, str] = {}
@@ -88,7 +92,7 @@ class _Load:
         self._read: list[RuleDocument] = []
 
     def run(self, files: list[RuleFile], adaptation: Adaptation) -> RuleSet:
-        compiled = [compile_file(file, adaptation, self._faults) for file in files]
+        compiled = self._compiled(files, adaptation)
         for file, each in zip(files, compiled, strict=True):
             self._refused.update(dict.fromkeys(map(_spelt, each.refused), file.path))
             for rule in each.rules:
@@ -100,6 +104,14 @@ class _Load:
         self._read_correlations([each for each in documents if "correlation" in each.content])
         self._silence_named()
         return RuleSet(self._rules, self._correlations, self._bundle_hash(), tuple(narrowing.notes))
+
+    def _compiled(self, files: list[RuleFile], adaptation: Adaptation) -> list[CompiledFile]:
+        if self._cache is None:
+            return [compile_file(file, adaptation, self._faults) for file in files]
+        known = self._cache.open(adaptation.hash)
+        compiled = [known.compiled(file, adaptation, self._faults) for file in files]
+        known.save()
+        return compiled
 
     def _register(self, meta: RuleMeta) -> bool:
         if self._ids.get(_spelt(meta.id)) is not None:

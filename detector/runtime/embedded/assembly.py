@@ -16,6 +16,7 @@ from detector.correlation.routing import CandidateRouter
 from detector.engine import Engine
 from detector.errors import RuleErrors, SettingsError
 from detector.rules.bundled import bundled_rules
+from detector.rules.cache import open_cache
 from detector.rules.filters import expired_filters
 from detector.rules.loader import load_rules
 from detector.rules.logsources import LogSourceMap
@@ -68,6 +69,7 @@ def read_rules(settings: Settings) -> RuleSet:
             settings.rules or [bundled_rules()],
             pipelines=settings.pipelines,
             placeholders=context_lists(settings.context.folder),
+            cache=open_cache(settings.rules_cache.folder, enabled=settings.rules_cache.enabled),
         )
     except RuleErrors as error:
         raise SettingsError(f"rules have faults:\n{error}") from error
