@@ -119,7 +119,8 @@ class Engine:
             sources: Their log source, that of each, or the fields that say it.
         """
         rules = self._rules
-        return [(row, rules[number]) for row, number in self._matcher.match(events, sources)]
+        found = self._matcher.match(events, sources)
+        return [(row, rules[number]) for row, number in found] if found else []
 
     def _failed(self, rule: DetectionRule, error: Exception) -> None:
         if rule.meta.id not in self.failures:

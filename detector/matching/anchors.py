@@ -93,8 +93,8 @@ def _test(test: Test, terms: Terms) -> tuple[Way, ...]:
 
 
 def _any(parts: Sequence[Tree], terms: Terms) -> tuple[Way, ...]:
-    anchors = list[Term]()
-    choices = list[tuple[Way, ...]]()
+    anchors: list[Term] = []
+    choices: list[tuple[Way, ...]] = []
     is_proof = True
     for part in parts:
         if isinstance(part, Term):

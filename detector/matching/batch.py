@@ -50,7 +50,7 @@ class Batch:
             NestedEventError: Some has, and it is not said to be flat.
         """
         plan = self._plan
-        found = dict[int, list[int]]()
+        found: dict[int, list[int]] = {}
         for path, column in self._columns:
             looks_inside = not is_flat and (plan.has_keywords or path in plan.heads)
             field = plan.field_of(path)
@@ -130,7 +130,7 @@ class _Lines(NamedTuple):
 
 def _hits(field: FieldPlan, lines: _Lines) -> Iterable[tuple[int, int]]:
     """Return line and group of each anchor found."""
-    hits = list[tuple[int, int]]()
+    hits: list[tuple[int, int]] = []
     if field.values:
         texts = lines.text.split(SEPARATOR)
         if not field.values.isdisjoint(texts):
@@ -146,7 +146,7 @@ def _hits(field: FieldPlan, lines: _Lines) -> Iterable[tuple[int, int]]:
 def _place(hits: Iterable[tuple[int, int]], lines: _Lines, column: Column, found: dict[int, list[int]]) -> None:
     """Turn lines into rows."""
     if lines.distinct is not None:
-        groups = dict[object, list[int]]()
+        groups: dict[object, list[int]] = {}
         for line, group in hits:
             groups.setdefault(lines.distinct[line], []).append(group)
         if groups:

@@ -78,7 +78,7 @@ class _KeywordTexts(dict[int, str]):
 
 def texts_of(event: Event) -> list[str]:
     """Return every text of a flat event."""
-    texts = list[str]()
+    texts: list[str] = []
     for value in event.values():
         for each in value if isinstance(value, list) else (value,):
             text = text_of(each)
@@ -99,7 +99,8 @@ def text_column(column: Column) -> tuple[list[str], list[int] | None]:
     kinds = set(map(type, column))
     if list not in kinds:
         return [MISSING if (text := text_of(value)) is None else text for value in column], None
-    texts, rows = list[str](), list[int]()
+    texts: list[str] = []
+    rows: list[int] = []
     for row, value in enumerate(column):
         for each in value if isinstance(value, list) else (value,):
             if isinstance(each, dict | list) and each is not value:

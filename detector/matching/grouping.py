@@ -96,7 +96,7 @@ def _by_key(
     if keys.count(first) == len(keys):
         yield first, (events, range(len(events)))
         return
-    groups = dict[Key, list[int]]()
+    groups: dict[Key, list[int]] = {}
     for row, key in enumerate(keys):
         groups.setdefault(key, []).append(row)
     for key, rows in groups.items():

@@ -21,8 +21,8 @@ from detector.matching.grouping import EventGroup, SourceFields, Sources, groups
 from detector.matching.plan import Findable
 from detector.matching.planning import Planner, Planning
 from detector.matching.scanner import ScannerName, default_scanner
-from detector.matching.shapes import KnownShape, Shapes
-from detector.matching.single import OneEvent, groups_of_one, texts_of_one
+from detector.matching.shapes import Shapes
+from detector.matching.single import OneEvent, groups_of_one, lines_of_one
 from detector.matching.terms import Terms
 from detector.rules.logsources import contradicts
 from detector.rules.model import DetectionRule, LogSource
@@ -95,25 +95,23 @@ class Matcher:
                 get = event.get
                 key: tuple[Any, ...] = (get(sources.category), get(sources.product), get(sources.service), *event)
             else:
-                key = (sources if isinstance(sources, LogSource) else sources[0], *event)
+                source = sources if isinstance(sources, LogSource) else sources[0]
+                key = (source.category, source.product, source.service, *event)
             known = self._shapes.known.get(key)
-            if known is None:
-                self._learn(key, next(groups_of((event,), sources)))
+            if known is None or known.shape.plan is not known.planning.plan:
                 return None
-            if known.shape.plan is not known.planning.plan:
-                known = self._shapes.learn(key, known.source, known.shape.names, known.planning)
-            texts = texts_of_one(known.shape, event)
+            shape = known.shape
+            lines = lines_of_one(shape, event)
+            groups = groups_of_one(shape, lines)
         except Exception:  # noqa: BLE001  a value that cannot even be read: the longer way says which rule it is
             return None
-        return None if texts is None else self._check_one(known, event, texts)
-
-    def _check_one(self, known: KnownShape, event: Event, texts: list[str]) -> list[Found]:
-        shape, planning = known.shape, known.planning
-        found = list[Found]()
-        groups = groups_of_one(shape, texts)
+        if groups is None or lines is None:
+            return None
+        found: list[Found] = []
         tries = 0
         if groups:
-            tries = self._checker.check_one(shape.plan, OneEvent(shape, event, texts), groups, found)
+            tries = self._checker.check_one(shape.plan, OneEvent(shape, event, lines), groups, found)
+        planning = known.planning
         planning.count(1, tries)
         if self._planner.is_busy or not planning.is_settled:
             found = self._of_source(found, known.source, planning)
@@ -125,7 +123,7 @@ class Matcher:
         try:
             source = self._canonical(group.source)
             planning = self._planner.planning(source, group.events)
-            own = list[Found]()
+            own: list[Found] = []
             if len(group.events) > SMALL:
                 batch = Batch(planning.plan, group.names, group.columns(), group.events)
                 tries = self._checker.check(planning.plan, batch, batch.hits(is_flat=is_flat), own)
@@ -149,23 +147,21 @@ class Matcher:
     def _match_few(
         self, planning: Planning, source: LogSource, group: EventGroup, found: list[Found], *, is_flat: bool
     ) -> int:
-        shape = self._shapes.learn((source, *group.names), source, group.names, planning).shape
+        raw = group.source
+        key = (raw.category, raw.product, raw.service, *group.names)
+        shape = self._shapes.learn(key, source, group.names, planning).shape
         tries = 0
         for row, event in enumerate(group.events):
-            own = list[Found]()
-            texts = texts_of_one(shape, event)
-            if texts is not None:
-                groups = groups_of_one(shape, texts)
-                tries += self._checker.check_one(planning.plan, OneEvent(shape, event, texts), groups, own)
+            own: list[Found] = []
+            lines = lines_of_one(shape, event)
+            groups = groups_of_one(shape, lines)
+            if lines is not None and groups is not None:
+                tries += self._checker.check_one(planning.plan, OneEvent(shape, event, lines), groups, own)
             else:
                 batch = Batch(planning.plan, group.names, [(value,) for value in event.values()], (event,))
                 tries += self._checker.check(planning.plan, batch, batch.hits(is_flat=is_flat), own)
             found.extend((row, number) for _, number in own)
         return tries
-
-    def _learn(self, key: tuple[Any, ...], group: EventGroup) -> None:
-        source = self._canonical(group.source)
-        self._shapes.learn(key, source, group.names, self._planner.planning(source, group.events))
 
     def _serve(self, source: LogSource, events: Sequence[Event]) -> None:
         if self._planner.serve(source, events):

@@ -157,7 +157,7 @@ def _lines_of(ends: list[int], buffer: Any, separator: Any, text: str, lines: in
 
 
 def _counted(ends: list[int], occurrences: Any, separator: Any) -> list[int]:  # noqa: ANN401  bytes.count or str.count
-    found = list[int]()
+    found: list[int] = []
     line, position = 0, 1
     for end in ends:
         if end - 1 > position:

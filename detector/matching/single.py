@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Collection, Mapping
 
 import msgspec
 
@@ -26,6 +25,7 @@ class Shape(msgspec.Struct):
         keyword: Scanner and groups of keywords.
         always: Groups that any such event brings up.
         looks_inside: A rule may look into objects.
+        is_text: No event had a value that is not text, as far as seen.
     """
 
     plan: Plan
@@ -36,12 +36,13 @@ class Shape(msgspec.Struct):
     keyword: tuple[Scanner, list[int]] | None
     always: frozenset[int]
     looks_inside: bool
+    is_text: bool = True
 
 
 def shape_of(plan: Plan, names: tuple[str, ...]) -> Shape:
     """Return the shape of events with these fields."""
-    exact = list[tuple[int, dict[str, int]]]()
-    scans = list[tuple[int, Scanner, list[int]]]()
+    exact: list[tuple[int, dict[str, int]]] = []
+    scans: list[tuple[int, Scanner, list[int]]] = []
     always = {group for path, group in plan.present.items() if path in names}
     if plan.always is not None:
         always.add(plan.always)
@@ -60,44 +61,61 @@ def shape_of(plan: Plan, names: tuple[str, ...]) -> Shape:
     return Shape(plan, names, positions, exact, scans, keyword, frozenset(always), looks_inside)
 
 
-def texts_of_one(shape: Shape, event: Event) -> list[str] | None:
-    """Return the folded text of each field; None when the event needs columns.
+def lines_of_one(shape: Shape, event: Event) -> str | None:
+    """Return the folded texts of the fields, one a line; None when the event needs columns.
 
-    It does when it has lists, objects that a rule may look into, or values of several lines.
+    It does when it has lists or objects that a rule may look into.
     """
-    values = event.values()
-    try:
-        lines = fold(SEPARATOR.join(values))
-    except TypeError:
-        texts = list[str]()
-        for value in values:
-            if value.__class__ is str:
-                texts.append(value)
-            elif isinstance(value, list) or (isinstance(value, dict) and shape.looks_inside):
-                return None
-            else:
-                text = text_of(value)
-                texts.append(MISSING if text is None else text)
-        lines = fold(SEPARATOR.join(texts))
-    folded = lines.split(SEPARATOR)
-    return folded if len(folded) == len(shape.names) else None
+    if shape.is_text:
+        try:
+            return fold(SEPARATOR.join(event.values()))
+        except TypeError:
+            shape.is_text = False
+    texts: list[str] = []
+    for value in event.values():
+        if value.__class__ is str:
+            texts.append(value)
+        elif isinstance(value, list) or (isinstance(value, dict) and shape.looks_inside):
+            return None
+        else:
+            text = text_of(value)
+            texts.append(MISSING if text is None else text)
+    return fold(SEPARATOR.join(texts))
 
 
-def groups_of_one(shape: Shape, texts: list[str]) -> set[int] | frozenset[int]:
-    """Return the groups of rules that an event brings up."""
-    found = list[int]()
+def groups_of_one(shape: Shape, lines: str | None) -> Collection[int] | None:
+    """Return the groups of rules that an event brings up; None when the event needs columns.
+
+    It does when it has no lines, and when a value has several.
+    """
+    if lines is None:
+        return None
+    found: list[int] = []
+    if shape.exact or shape.scans:
+        texts = lines.split(SEPARATOR)
+        if len(texts) != len(shape.names):
+            return None
+        _find_in_fields(shape, texts, found)
+    if shape.keyword is not None:
+        scanner, numbers = shape.keyword
+        literals = scanner.literals(lines)
+        if literals:
+            found.extend(map(numbers.__getitem__, literals))
+    groups = shape.always.union(found) if found else shape.always
+    if groups and lines.count(SEPARATOR) >= len(shape.names):
+        return None
+    return groups
+
+
+def _find_in_fields(shape: Shape, texts: list[str], found: list[int]) -> None:
     for position, table in shape.exact:
         group = table.get(texts[position])
         if group is not None:
             found.append(group)
     for position, scanner, numbers in shape.scans:
-        for literal in scanner.literals(f"\n{texts[position]}\n"):
-            found.append(numbers[literal])
-    if shape.keyword is not None:
-        scanner, numbers = shape.keyword
-        for literal in scanner.literals(SEPARATOR.join(texts)):
-            found.append(numbers[literal])
-    return shape.always.union(found) if found else shape.always
+        literals = scanner.literals(f"\n{texts[position]}\n")
+        if literals:
+            found.extend(map(numbers.__getitem__, literals))
 
 
 class OneEvent:
@@ -107,38 +125,42 @@ class OneEvent:
         values: Field to a column of one value.
         folded: Field to a column of one folded text.
         events: Itself.
-        listed: As of `Batch`: no field has a list.
     """
 
-    listed: frozenset[str] = frozenset()
+    __slots__ = ("events", "folded", "values")
 
-    def __init__(self, shape: Shape, event: Event, texts: list[str]) -> None:
+    def __init__(self, shape: Shape, event: Event, lines: str) -> None:
+        # Attributes are set here, as a constructor in Python would cost as much as the rest.
         self.events = (event,)
-        self.values: Mapping[str, Column] = _OneValue(event)
-        self.folded: Mapping[str, Any] = _OneText(shape.positions, texts)
+        self.values = _OneValue()
+        self.values.event = event
+        self.folded = _OneText()
+        self.folded.positions = shape.positions
+        self.folded.lines = lines
+        self.folded.texts = None
 
 
 class _OneValue(dict[str, Column]):
-    def __init__(self, event: Event) -> None:
-        super().__init__()
-        self._event = event
+    __slots__ = ("event",)
+    event: Event
 
     def __missing__(self, path: str) -> Column:
-        column = self[path] = (self._event.get(path),)
+        column = self[path] = (self.event.get(path),)
         return column
 
 
 class _OneText(dict[str, Column]):
-    def __init__(self, names: Mapping[str, int], texts: list[str]) -> None:
-        super().__init__()
-        self._names = names
-        self._texts = texts
+    __slots__ = ("lines", "positions", "texts")
+    positions: Mapping[str, int]
+    lines: str
+    texts: list[str] | None
 
     def __missing__(self, path: str) -> Column:
-        position = self._names.get(path)
-        if position is not None:
-            text = self._texts[position]
-        else:
-            text = SEPARATOR.join(self._texts) if path == KEYWORD else MISSING
-        column = self[path] = (text,)
+        position = self.positions.get(path)
+        if position is None:
+            column = self[path] = (self.lines if path == KEYWORD else MISSING,)
+            return column
+        if self.texts is None:
+            self.texts = self.lines.split(SEPARATOR)
+        column = self[path] = (self.texts[position],)
         return column

@@ -203,7 +203,7 @@ def _term(path: str, kind: TermKind, literal: str) -> Term:
 
 
 def _joined(kind: type[All | Any], parts: list[Tree]) -> Tree:
-    flat = list[Tree]()
+    flat: list[Tree] = []
     for part in parts:
         if isinstance(part, kind):
             flat.extend(part.parts)
