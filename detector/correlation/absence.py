@@ -26,6 +26,8 @@ class AbsenceGroup(TriggeredGroup):
         super().__init__(composer, key, (absence.trigger,), settings.max_candidates)
         self._absence = absence
         self._liveness = liveness
+        looks_ahead = absence.when != "before" and absence.until is None
+        self._least_after_ns = self._plan.rule.timespan_ns if looks_ahead else 0
         self._partner_uncertainty_ns = settings.partner_uncertainty_ns
         self._assume_covered = settings.assume_covered
 
@@ -67,8 +69,10 @@ class AbsenceGroup(TriggeredGroup):
         """Withdraw what a late partner overturns."""
         if candidate.rule_name not in self._absence.missing:
             return
-        reach_ns = self._plan.span_ns + self._plan.cap_ns
-        last_ns = min(candidate.time_ns + reach_ns, order_ns)
+        slack_ns = min(candidate.uncertainty_ns + self.window.max_uncertainty_ns, self._plan.cap_ns)
+        reach_ns = self._plan.span_ns + slack_ns
+        # A span that ends later than this has not been decided.
+        last_ns = min(candidate.time_ns + reach_ns, order_ns - self._least_after_ns)
         for trigger in self._decided_between(candidate.time_ns - reach_ns, last_ns):
             decision = self.decisions[trigger.event_id]
             if decision.held and self._is_partner(trigger, candidate):
@@ -95,9 +99,8 @@ class AbsenceGroup(TriggeredGroup):
     def _partner(self, trigger: Candidate) -> Candidate | None:
         start_ns, end_ns = self._span(trigger)
         for rule in self._absence.missing:
-            entries = self.window.rule_between(rule, start_ns - self._plan.cap_ns, end_ns + self._plan.cap_ns)
-            for _, _, _, candidate in entries:
-                if self._is_partner(trigger, candidate):
+            for candidate in self._inside(rule, trigger, start_ns, end_ns):
+                if candidate.event_id != trigger.event_id:
                     return candidate
         return None
 

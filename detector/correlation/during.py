@@ -69,23 +69,33 @@ class DuringGroup(TriggeredGroup):
 
     def _open_at(self, trigger: Candidate) -> list[Candidate]:
         """Return the openers of the intervals that are open, oldest first; one for each key."""
-        start_ns = trigger.time_ns - self._during.max_age_ns
-        newest = dict[str, Candidate]()
-        for opener in self._of(self._during.open, start_ns, trigger.time_ns + self._plan.cap_ns):
-            if opener.event_id == trigger.event_id or not self._may_precede(opener, trigger):
-                continue
-            newest[self._key_of(opener)] = opener
-        for close in self._of(self._during.close, start_ns, trigger.time_ns):
-            key = self._key_of(close)
-            opener_of_key = newest.get(key)
-            if opener_of_key is not None and self._ends(close, opener_of_key, trigger):
-                del newest[key]
+        newest = self._newest_openers(trigger)
+        if not newest:
+            return []
+        first_ns = min(opener.time_ns for opener in newest.values())
+        for rule in self._during.close:
+            for _, _, _, close in self.window.rule_between(rule, first_ns, trigger.time_ns):
+                key = self._key_of(close)
+                if key in newest and self._ends(close, newest[key], trigger):
+                    del newest[key]
         found = [each for each in newest.values() if self._counts(each, trigger)]
-        return sorted(found, key=lambda each: (each.time_ns, each.event_id))
+        return sorted(found, key=_age)
 
-    def _of(self, rules: tuple[str, ...], start_ns: int, end_ns: int) -> list[Candidate]:
-        found = [entry[3] for rule in rules for entry in self.window.rule_between(rule, start_ns, end_ns)]
-        return sorted(found, key=lambda each: (each.time_ns, each.event_id))
+    def _newest_openers(self, trigger: Candidate) -> dict[str, Candidate]:
+        """Return the newest opener of each key that may lie before a trigger."""
+        newest = dict[str, Candidate]()
+        start_ns = trigger.time_ns - self._during.max_age_ns
+        slack_ns = min(trigger.uncertainty_ns + self.window.max_uncertainty_ns, self._plan.cap_ns)
+        for rule in self._during.open:
+            for _, _, _, opener in reversed(self.window.rule_between(rule, start_ns, trigger.time_ns + slack_ns)):
+                if opener.event_id == trigger.event_id or not self._may_precede(opener, trigger):
+                    continue
+                key = self._key_of(opener)
+                if key not in newest or _age(newest[key]) < _age(opener):
+                    newest[key] = opener
+                if self._during.key is None:
+                    break
+        return newest
 
     def _may_precede(self, opener: Candidate, trigger: Candidate) -> bool:
         return opener.time_ns <= trigger.time_ns + self._doubt(opener, trigger)
@@ -140,6 +150,10 @@ _OF_PERSON = ("convergence.person.", "convergence.account.", "convergence.sessio
 def _text(path: str, value: Value) -> str:
     members = value if isinstance(value, list) else [value]
     return ";".join(sorted(canonical_text(each, folded=is_folded(path)) for each in members if each is not None))
+
+
+def _age(candidate: Candidate) -> tuple[int, str]:
+    return candidate.time_ns, candidate.event_id
 
 
 def _is_of_person(path: str) -> bool:

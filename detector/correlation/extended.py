@@ -109,16 +109,8 @@ class ExtendedGroup(TriggeredGroup):
         """Return the first match of a rule in a trigger's window, the trigger itself for its own rule."""
         if rule == trigger.rule_name:
             return trigger
-        start_ns, end_ns = trigger.time_ns, trigger.time_ns + self._plan.span_ns
-        entries = self.window.rule_between(rule, start_ns, end_ns)
-        if entries:
-            return entries[0][3]
-        cap_ns = self._plan.cap_ns
-        margins = (
-            *self.window.rule_between(rule, start_ns - cap_ns, start_ns - 1),
-            *self.window.rule_between(rule, end_ns + 1, end_ns + cap_ns),
-        )
-        return next((entry[3] for entry in margins if self._holds_it(trigger, entry[3])), None)
+        end_ns = trigger.time_ns + self._plan.span_ns
+        return next(self._inside(rule, trigger, trigger.time_ns, end_ns), None)
 
     def _holds_it(self, trigger: Candidate, candidate: Candidate) -> bool:
         """Return whether a candidate may have happened inside a trigger's window."""

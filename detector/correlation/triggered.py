@@ -144,6 +144,17 @@ class TriggeredGroup:
                 found[event_id] = self._triggers[event_id]
         return list(found.values())
 
+    def _inside(self, rule_id: str, trigger: Candidate, start_ns: int, end_ns: int) -> Iterator[Candidate]:
+        """Yield the matches of a rule that lie in a span of a trigger, then those that may lie in it."""
+        for entry in self.window.rule_between(rule_id, start_ns, end_ns):
+            yield entry[3]
+        slack_ns = min(trigger.uncertainty_ns + self.window.max_uncertainty_ns, self._plan.cap_ns)
+        for first_ns, last_ns in ((start_ns - slack_ns, start_ns - 1), (end_ns + 1, end_ns + slack_ns)):
+            for time_ns, _, _, candidate in self.window.rule_between(rule_id, first_ns, last_ns):
+                beyond_ns = max(start_ns - time_ns, time_ns - end_ns)
+                if beyond_ns <= min(trigger.uncertainty_ns + candidate.uncertainty_ns, self._plan.cap_ns):
+                    yield candidate
+
     def _insert(self, candidate: Candidate) -> bool:
         if not self.window.insert(candidate):
             return False
