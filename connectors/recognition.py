@@ -28,6 +28,7 @@ _RECOGNISERS: tuple[tuple[str, re.Pattern[bytes]], ...] = tuple(
         ("windows.sysmon", rb"Microsoft-Windows-Sysmon"),
         ("windows.security", rb"\"[Cc]hannel\"\s*:\s*\"Security\""),
         ("windows.system", rb"\"[Cc]hannel\"\s*:\s*\"System\""),
+        ("windows.event", rb"\"winlog\"\s*:\s*\{|\"EventID\"\s*:.*\"Channel\"\s*:|\"Channel\"\s*:.*\"EventID\"\s*:"),
         ("uhppote.event", rb"\"event-type\"\s*:|\"event-reason\"\s*:"),
         ("onguard.event", rb"(?i)\"?evdescr\"?\s*[:=]"),
         ("unifi.protect", rb"\"modelKey\"\s*:\s*\"event\""),

@@ -32,6 +32,7 @@ NORMALIZERS: dict[str, str] = {
     "servicenow.change": "normalizers.itsm.servicenow:normalize_servicenow_change",
     "uhppote.event": "normalizers.physical.uhppote:normalize_uhppote_event",
     "unifi.protect": "normalizers.physical.unifi_protect:normalize_unifi_protect",
+    "windows.event": "normalizers.endpoint.windows_event:normalize_windows_event",
     "windows.security": "normalizers.endpoint.windows_security:normalize_windows_security",
     "windows.sysmon": "normalizers.endpoint.windows_sysmon:normalize_windows_sysmon",
     "windows.system": "normalizers.endpoint.windows_system:normalize_windows_system",

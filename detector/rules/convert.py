@@ -54,7 +54,7 @@ from detector.rules.condition import (
 )
 from detector.rules.naming import Named, Names, size
 from detector.rules.placeholders import Literal, Placeholders
-from detector.rules.spelling import CASED, PERCENT
+from detector.rules.spelling import PERCENT, Cased
 
 MAX_NODES = 50_000
 """Nodes of one condition; the largest public rule has below 5,000."""
@@ -176,8 +176,8 @@ def _value_test(value: Any) -> ValueTest:  # noqa: ANN401, C901, PLR0911  one ca
         case SigmaCompareExpression():
             return _compare_test(value)
         case SigmaFieldReference():
-            path = value.field.removeprefix(CASED)
-            return FieldRefTest(path, bool(value.starts_with), bool(value.ends_with), cased=path != value.field)
+            cased = isinstance(value.ends_with, Cased)
+            return FieldRefTest(value.field, bool(value.starts_with), bool(value.ends_with), cased=cased)
         case _:
             raise UnsupportedConditionError(f"values of type {type(value).__name__} are not supported")
 

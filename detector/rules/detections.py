@@ -16,7 +16,7 @@ from detector.rules.documents import RuleDocument
 from detector.rules.meta import read_meta, suggest
 from detector.rules.model import DetectionRule, LogSource, Suppress
 from detector.rules.naming import Names, joined
-from detector.rules.spelling import spelt
+from detector.rules.spelling import carry_case, spelt
 
 OURS = "isthmus"
 """Taxonomy of rules whose fields are the engine's own: no pipeline concerns them."""
@@ -81,6 +81,8 @@ def parse_detection(content: dict[str, Any], adaptation: Adaptation) -> Parsed:
     try:
         rule = SigmaRule.from_dict(spelt(_plain(content, described=pipeline is not None)))
         written = _logsource(rule)
+        for selection in rule.detection.detections.values():
+            carry_case(selection)
         if pipeline is not None:
             pipeline.apply(rule)
         parsed = [convert(each.parsed, placeholders) for each in rule.detection.parsed_condition]

@@ -17,7 +17,7 @@ from detector.rules.adaptation import Adaptation
 from detector.rules.condition import And, Or, field_paths, since
 from detector.rules.detections import parse_detection
 from detector.rules.documents import RuleDocument
-from detector.rules.meta import check_keys, hash_of, suggest
+from detector.rules.meta import check_keys, hash_of, key_of, suggest
 from detector.rules.model import AppliedFilter, DetectionRule, LogSource, RuleSet
 from detector.rules.naming import Named, joined
 from normalizers.timestamps import format_utc
@@ -95,17 +95,18 @@ class Filters:
             return None
         found = list[str]()
         for name in names:
-            if name in self._ids:
-                found.append(self._ids[name])
-            elif self._others.get(name) == "refused":
+            key = key_of(name)
+            if key in self._ids:
+                found.append(self._ids[key])
+            elif self._others.get(key) == "refused":
                 self.notes.append(document.fault(f"names rule {name!r}, which was refused", "see the rule's fault"))
             else:
                 raise ValueError(f"names rule {name!r}, {self._unknown(name)}")
         return found
 
     def _unknown(self, name: str) -> str:
-        if name in self._others:
-            return f"which is a {self._others[name]}; name the detections that it stands on"
+        if key_of(name) in self._others:
+            return f"which is a {self._others[key_of(name)]}; name the detections that it stands on"
         return f"which does not exist{suggest(name, self._ids)}"
 
     def _logsource(self, document: RuleDocument) -> LogSource:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import hashlib
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,11 +18,9 @@ from detector.rules.compiling import CompiledFile, compile_file, names_of
 from detector.rules.correlations import generates, named_in, read_correlation
 from detector.rules.documents import RuleDocument, RuleFile, read_files
 from detector.rules.filters import Filters
-from detector.rules.meta import suggest
+from detector.rules.meta import key_of, suggest
 from detector.rules.model import CorrelationRule, DetectionRule, RuleMeta, RuleSet
 from detector.rules.placeholders import Lists
-
-_UUID = re.compile(r"(?i)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 MAX_LEVEL = 3
 """Levels of correlations over correlations."""
@@ -94,7 +91,7 @@ class _Load:
     def run(self, files: list[RuleFile], adaptation: Adaptation) -> RuleSet:
         compiled = self._compiled(files, adaptation)
         for file, each in zip(files, compiled, strict=True):
-            self._refused.update(dict.fromkeys(map(_spelt, each.refused), file.path))
+            self._refused.update(dict.fromkeys(map(key_of, each.refused), file.path))
             for rule in each.rules:
                 if self._register(rule.meta):
                     self._rules[rule.meta.id] = rule
@@ -114,14 +111,14 @@ class _Load:
         return compiled
 
     def _register(self, meta: RuleMeta) -> bool:
-        if self._ids.get(_spelt(meta.id)) is not None:
+        if self._ids.get(key_of(meta.id)) is not None:
             self._faults.append(_fault_of(meta, f"{meta.id!r} is used twice", "give each rule an id of its own"))
             return False
-        if self._ids.get(_spelt(meta.name), meta.id) != meta.id:
+        if self._ids.get(key_of(meta.name), meta.id) != meta.id:
             self._faults.append(_fault_of(meta, f"name {meta.name!r} is used twice", "give each rule one of its own"))
             return False
-        self._ids[_spelt(meta.id)] = meta.id
-        self._ids[_spelt(meta.name)] = meta.id
+        self._ids[key_of(meta.id)] = meta.id
+        self._ids[key_of(meta.name)] = meta.id
         return True
 
     def _others(self, documents: list[RuleDocument]) -> dict[str, str]:
@@ -129,7 +126,7 @@ class _Load:
         others = dict.fromkeys(self._refused, "refused")
         for document in documents:
             kind = "correlation" if "correlation" in document.content else "filter"
-            others.update(dict.fromkeys(names_of(document), kind))
+            others.update(dict.fromkeys(_own_names(document), kind))
         return {name: kind for name, kind in others.items() if name not in self._ids}
 
     def _read_correlations(self, documents: list[RuleDocument]) -> None:
@@ -140,7 +137,7 @@ class _Load:
         while waiting:
             still = list[RuleDocument]()
             for document in waiting:
-                if any(name in own and name not in self._ids for name in map(_spelt, named_in(document))):
+                if any(name in own and name not in self._ids for name in map(key_of, named_in(document))):
                     still.append(document)
                 elif not self._read_correlation(document, hashes):
                     own -= _own_names(document)
@@ -175,10 +172,10 @@ class _Load:
         return False
 
     def _resolve(self, name: str) -> str:
-        found = self._ids.get(_spelt(name))
+        found = self._ids.get(key_of(name))
         if found is not None:
             return found
-        refused = self._refused.get(_spelt(name))
+        refused = self._refused.get(key_of(name))
         if refused is not None:
             raise ValueError(f"names rule {name!r}, which was refused; mend that rule in {refused} first")
         raise ValueError(f"names rule {name!r}, which does not exist{suggest(name, self._ids)}")
@@ -187,7 +184,7 @@ class _Load:
         """A rule that only feeds correlations alerts on its own when one of them says `generate: true`."""
         silent, loud = set[str](), set[str]()
         for document in self._read:
-            ids = {self._ids[name] for name in map(_spelt, named_in(document))}
+            ids = {self._ids[name] for name in map(key_of, named_in(document))}
             (loud if generates(document) else silent).update(ids)
         for rule_id in silent - loud:
             if rule_id in self._rules:
@@ -212,12 +209,7 @@ def _fault_of(meta: RuleMeta, what: str, instead: str) -> RuleFault:
 
 
 def _own_names(document: RuleDocument) -> set[str]:
-    return {_spelt(name) for name in names_of(document)}
-
-
-def _spelt(name: str) -> str:
-    """Return a name as it is looked up: UUIDs are the same in either case."""
-    return name.lower() if _UUID.fullmatch(name) else name
+    return {key_of(name) for name in names_of(document)}
 
 
 def _silenced(rule: R) -> R:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import re
 from collections.abc import Iterable
 from typing import Any, get_args
 
@@ -22,6 +23,7 @@ STANDARD_KEYS = frozenset(
 CUSTOM_KEYS = frozenset({"code", "owner", "playbook", "sentence", "actions", "version", "suppress"})
 LEVELS = get_args(Level)
 _CLOSE = 0.8
+_UUID = re.compile(r"(?i)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def read_meta(document: RuleDocument, semantic: object) -> RuleMeta:
@@ -77,6 +79,11 @@ def check_keys(document: RuleDocument, own: frozenset[str] = frozenset()) -> Non
         # Sigma allows keys of one's own; one letter off a known key is a slip.
         if key not in known and (close := difflib.get_close_matches(key, known, 1, _CLOSE)):
             raise ValueError(f"unknown key {key!r}; did you mean {close[0]!r}?")
+
+
+def key_of(name: str) -> str:
+    """Return a name or id as it is looked up: UUIDs are the same in either case."""
+    return name.lower() if _UUID.fullmatch(name) else name
 
 
 def suggest(word: str, choices: Iterable[str]) -> str:

@@ -9,15 +9,21 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from sigma.rule import SigmaDetection
+from sigma.types import SigmaFieldReference
+
 CASED = "\ue000"
-"""Stands before a referenced field whose value is compared with its case."""
+"""Stands before a referenced field whose value is compared with its case, until `carry_case`."""
 
 PERCENT = "\ue001"
 """Stands for an escaped percent sign."""
 
-
 _ESCAPED_PERCENT = re.compile(r"(?<!\\)((?:\\\\)*)\\%")
 """Behind an even number of backslashes, which are backslashes themselves."""
+
+
+class Cased(int):
+    """A flag of a reference whose value is compared with its case: pipelines change names and keep flags."""
 
 
 def spelt(value: Any) -> Any:  # noqa: ANN401  a document's content
@@ -25,6 +31,18 @@ def spelt(value: Any) -> Any:  # noqa: ANN401  a document's content
     if isinstance(value, dict):
         return dict(_item(key, each) for key, each in value.items())
     return [spelt(each) for each in value] if isinstance(value, list) else value
+
+
+def carry_case(detection: SigmaDetection) -> None:
+    """Move the sign of cased references from their names, which pipelines map, to their flags."""
+    for item in detection.detection_items:
+        if isinstance(item, SigmaDetection):
+            carry_case(item)
+            continue
+        for value in item.value:
+            if isinstance(value, SigmaFieldReference) and value.field.startswith(CASED):
+                value.field = value.field.removeprefix(CASED)
+                value.ends_with = Cased(value.ends_with)  # type: ignore[assignment]  # a truth value still
 
 
 def _item(key: Any, value: Any) -> tuple[Any, Any]:  # noqa: ANN401  a document's content

@@ -51,5 +51,6 @@ def normalize_linux_auth(record: RawRecord, source: SourceProfile) -> list[EcsEv
         fields["source.ip"] = parts.get("ip") or None
         fields["source.port"] = int(port) if (port := parts.get("port")) else None
         fields["process.command_line"] = parts.get("command")
+        fields["message"] = message.message[:4_000]
         return [build_event(record, message.time_ns, fields)]
     return []

@@ -103,6 +103,8 @@ def _add_process(fields: dict[str, Value], data: dict[str, str]) -> None:
         fields["process.name"] = executable.rpartition("\\")[2]
     fields["process.command_line"] = data.get("CommandLine")
     fields["process.parent.executable"] = data.get("ParentProcessName")
+    fields["process.integrity_level"] = data.get("MandatoryLabel")
+    fields["winlog.logon.id"] = data.get("SubjectLogonId")
 
 
 def _add_source(fields: dict[str, Value], data: dict[str, str]) -> None:

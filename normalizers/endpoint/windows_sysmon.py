@@ -1,4 +1,8 @@
-"""Sysmon: 1 process, 3 connection, 11 file created, 23 and 26 file deleted."""
+r"""Sysmon: processes, connections, files, registry, libraries, names asked for, and what else it sees.
+
+``{"@timestamp":"…","winlog":{"channel":"Microsoft-Windows-Sysmon/Operational","event_id":1,"computer_name":"hist",
+"event_data":{"UtcTime":"2026-10-19 01:41:22.500","Image":"C:\\x.exe","CommandLine":"x.exe -a","User":"CORP\\ada"}}}``
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,21 @@ from normalizers.timestamps import parse_iso8601
 
 DATASET = "windows.sysmon"
 
-ACTIONS = {1: "process-started", 3: "network-connection", 11: "file-created", 23: "file-deleted", 26: "file-deleted"}
+ACTIONS = {
+    1: "process-started",
+    3: "network-connection",
+    7: "library-loaded",
+    11: "file-created",
+    12: "registry-changed",
+    13: "registry-changed",
+    14: "registry-changed",
+    22: "dns-query",
+    23: "file-deleted",
+    26: "file-deleted",
+}
+_REGISTRY = frozenset({12, 13, 14})
+_LOADED = frozenset({6, 7})
+"""Drivers and libraries: the file that is loaded is not the process."""
 
 
 def normalize_windows_sysmon(record: RawRecord, source: SourceProfile) -> list[EcsEvent]:
@@ -22,24 +40,34 @@ def normalize_windows_sysmon(record: RawRecord, source: SourceProfile) -> list[E
     action = ACTIONS.get(event.code, f"sysmon-{event.code}")
     fields = described(action, dataset=DATASET, module="windows", domain="it")
     fields |= event.fields()
-    executable = data.get("Image")
+    _add_process(fields, data)
+    user = data.get("User")
+    if user is not None:
+        domain, _, name = user.rpartition("\\")
+        fields["user.name"], fields["user.domain"] = name, domain or None
+    add_file(fields, data.get("TargetFilename"))
+    if event.code in _REGISTRY:
+        fields["registry.path"] = data.get("TargetObject")
+    if event.code in _LOADED:
+        fields["dll.path"] = data.get("ImageLoaded")
+    fields["dns.question.name"] = data.get("QueryName")
+    if event.code == 3:
+        _add_connection(fields, data)
+    stamp = data.get("UtcTime")
+    return [build_event(record, event.time_ns if stamp is None else parse_iso8601(stamp), fields)]
+
+
+def _add_process(fields: dict[str, Value], data: dict[str, str]) -> None:
+    executable = data.get("Image") or data.get("SourceImage")
     if executable is not None:
         fields["process.executable"] = executable
         fields["process.name"] = executable.rpartition("\\")[2]
     fields["process.command_line"] = data.get("CommandLine")
     fields["process.parent.executable"] = data.get("ParentImage")
     fields["process.parent.command_line"] = data.get("ParentCommandLine")
-    fields["process.entity_id"] = data.get("ProcessGuid")
-    user = data.get("User")
-    if user is not None:
-        domain, _, name = user.rpartition("\\")
-        fields["user.name"], fields["user.domain"] = name, domain or None
-    if event.code in {11, 23, 26}:
-        add_file(fields, data.get("TargetFilename"))
-    if event.code == 3:
-        _add_connection(fields, data)
-    stamp = data.get("UtcTime")
-    return [build_event(record, event.time_ns if stamp is None else parse_iso8601(stamp), fields)]
+    fields["process.integrity_level"] = data.get("IntegrityLevel")
+    fields["winlog.logon.id"] = data.get("LogonId")
+    fields["process.entity_id"] = data.get("ProcessGuid") or data.get("SourceProcessGUID")
 
 
 def _add_connection(fields: dict[str, Value], data: dict[str, str]) -> None:

@@ -1,19 +1,44 @@
-"""Windows events as Winlogbeat sends them, and the flat layout of NXLog: one shape for all channels."""
+"""Windows events of any channel, in three layouts: Winlogbeat's, NXLog's flat one, and Windows' own as JSON.
+
+::
+
+    {"@timestamp":"…","winlog":{"channel":"Security","event_id":4624,"computer_name":"dc","event_data":{…}}}
+    {"@timestamp":"…","Channel":"Security","EventID":4624,"Hostname":"dc","TargetUserName":"ada",…}
+    {"Event":{"System":{"EventID":4624,"Channel":"Security","Computer":"dc","TimeCreated":{…}},"EventData":{…}}}
+
+The third is what evtx_dump, Chainsaw and Hayabusa make of an .evtx file.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
 from connectors.record import RawRecord
-from normalizers.decoding import decode_object, text
+from normalizers.decoding import MAX_TEXT, decode_object, text
 from normalizers.errors import BadTimestampError, MissingFieldError
-from normalizers.event import Value
+from normalizers.event import Scalar, Value
 from normalizers.source import SourceProfile
 from normalizers.timestamps import parse_iso8601
 
 UNSET = frozenset({"-", "", "%%1793", "n/a"})
+"""What Windows writes where there is nothing."""
+
+MAX_DATA = 200
+"""Fields of one event; the largest of Windows' own have below 50."""
+
+MAX_DEPTH = 8
+"""Objects below each other in UserData."""
+
+_NOT_DATA = frozenset(
+    {
+        "Channel", "EventID", "EventReceivedTime", "EventTime", "Hostname", "Message", "SourceModuleName",
+        "SourceModuleType", "SourceName", "TimeCreated", "host", "port", "tags", "type",
+    }
+)  # fmt: skip
+"""What NXLog writes beside an event's data."""
 
 
 class WindowsEvent(msgspec.Struct, frozen=True):
@@ -22,15 +47,21 @@ class WindowsEvent(msgspec.Struct, frozen=True):
     Attributes:
         code: Event id.
         channel: Such as ``Security``.
+        provider: Such as ``Microsoft-Windows-Sysmon``; empty when not stated.
         host: Computer, lower case.
         time_ns: When it was written.
-        data: `event_data` as texts, unset values left out.
+        message: The event in words; empty when not sent.
+        given: Event data as it came, unset values too: rules ask for them (``IpAddress: '-'``).
+        data: Event data as texts, unset values left out.
     """
 
     code: int
     channel: str
+    provider: str
     host: str
     time_ns: int
+    message: str
+    given: dict[str, Value]
     data: dict[str, str]
 
     def fields(self) -> dict[str, Value]:
@@ -38,54 +69,131 @@ class WindowsEvent(msgspec.Struct, frozen=True):
         return {
             "host.name": self.host,
             "event.code": str(self.code),
+            "event.provider": self.provider or None,
             "winlog.channel": self.channel,
+            "winlog.provider_name": self.provider or None,
             "winlog.event_id": self.code,
-            **{f"winlog.event_data.{name}": value for name, value in self.data.items()},
+            **{f"winlog.event_data.{name}": value for name, value in self.given.items()},
         }
 
 
+class _Layout(msgspec.Struct, frozen=True):
+    code: object
+    channel: object
+    provider: object
+    host: object
+    stamp: object
+    message: object
+    data: dict[str, Any]
+
+
 def read_windows_event(record: RawRecord, source: SourceProfile) -> WindowsEvent:
-    """Read either layout.
+    """Read any of the layouts.
 
     Raises:
         NormalizerError: No event id, host or time.
     """
-    content = decode_object(record.value)
-    winlog = content.get("winlog")
-    if isinstance(winlog, dict):
-        data = winlog.get("event_data")
-        code, channel = winlog.get("event_id"), winlog.get("channel")
-        host = winlog.get("computer_name") or _nested(content, "host", "name")
-        body = data if isinstance(data, dict) else {}
-    else:
-        code, channel, host = content.get("EventID"), content.get("Channel"), content.get("Hostname")
-        body = content
-    number = text(code)
+    layout = _layout(decode_object(record.value))
+    number = text(layout.code)
     if number is None or not number.isdigit() or len(number) > 6:
         raise MissingFieldError("winlog.event_id")
-    name = text(host) or source.host
+    name = text(layout.host) or source.host
     if name is None:
         raise MissingFieldError("host.name")
+    if not isinstance(layout.stamp, str):
+        raise BadTimestampError(layout.stamp, "an ISO 8601 time in @timestamp")
+    given = dict(_given(layout.data))
     return WindowsEvent(
         code=int(number),
-        channel=text(channel) or "",
+        channel=text(layout.channel) or "",
+        provider=text(layout.provider) or "",
         host=name.lower(),
-        time_ns=_time(content, body, source),
-        data={
-            str(key): value
-            for key, each in list(body.items())[:200]
-            if (value := text(each)) is not None and value not in UNSET and not str(key).startswith("@")
-        },
+        time_ns=parse_iso8601(layout.stamp, source.zone),
+        message=text(layout.message) or "",
+        given=given,
+        data={key: value for key, each in given.items() if (value := _text(each)) is not None and value not in UNSET},
     )
 
 
-def _time(content: dict[str, Any], body: dict[str, Any], source: SourceProfile) -> int:
-    stamp = content.get("@timestamp") or content.get("EventTime") or body.get("UtcTime")
-    if not isinstance(stamp, str):
-        raise BadTimestampError(stamp, "an ISO 8601 time in @timestamp")
-    return parse_iso8601(stamp, source.zone)
+def _layout(content: dict[str, Any]) -> _Layout:
+    winlog, event = content.get("winlog"), content.get("Event")
+    if isinstance(winlog, dict):
+        return _Layout(
+            code=winlog.get("event_id"),
+            channel=winlog.get("channel"),
+            provider=winlog.get("provider_name"),
+            host=winlog.get("computer_name") or _at(content, "host", "name"),
+            stamp=content.get("@timestamp"),
+            message=content.get("message"),
+            data=_object(winlog.get("event_data")) | _object(winlog.get("user_data")),
+        )
+    if isinstance(event, dict):
+        return _own_layout(_object(event.get("System")), event)
+    return _Layout(
+        code=content.get("EventID"),
+        channel=content.get("Channel"),
+        provider=content.get("SourceName"),
+        host=content.get("Hostname"),
+        stamp=content.get("@timestamp") or content.get("EventTime") or content.get("UtcTime"),
+        message=content.get("Message"),
+        data={key: value for key, value in content.items() if key not in _NOT_DATA},
+    )
 
 
-def _nested(content: dict[str, Any], outer: str, inner: str) -> object:
-    value = content.get(outer)
-    return value.get(inner) if isinstance(value, dict) else None
+def _own_layout(system: dict[str, Any], event: dict[str, Any]) -> _Layout:
+    code = system.get("EventID")
+    return _Layout(
+        code=code.get("#text") if isinstance(code, dict) else code,
+        channel=system.get("Channel"),
+        provider=_attribute(system, "Provider", "Name"),
+        host=system.get("Computer"),
+        stamp=_attribute(system, "TimeCreated", "SystemTime"),
+        message=None,
+        data=dict(_leaves({key: event.get(key) for key in ("EventData", "UserData")}, 0)),
+    )
+
+
+def _leaves(content: dict[str, Any], depth: int) -> Iterator[tuple[str, Any]]:
+    """Yield the data of an event, however its provider nests it; attributes are not data."""
+    for name, value in content.items():
+        if not isinstance(value, dict):
+            yield name, value
+        elif "#text" in value:
+            yield name, value["#text"]
+        elif name != "#attributes" and depth < MAX_DEPTH:
+            yield from _leaves(value, depth + 1)
+
+
+def _given(data: dict[str, Any]) -> Iterator[tuple[str, Value]]:
+    for name, value in list(data.items())[:MAX_DATA]:
+        # Sigma's names have no spaces where Windows' have: "Threat Name" is ThreatName.
+        key = name.replace(" ", "")
+        if key.startswith(("@", "#")):
+            continue
+        if isinstance(value, list):
+            yield key, [_scalar(each) for each in value[:MAX_DATA]]
+        elif value is not None and not isinstance(value, dict):
+            yield key, _scalar(value)
+
+
+def _scalar(value: object) -> Scalar:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)[:MAX_TEXT]
+
+
+def _text(value: Value) -> str | None:
+    return value.strip() if isinstance(value, str) else None
+
+
+def _attribute(system: dict[str, Any], element: str, name: str) -> object:
+    found = _object(system.get(element))
+    return _object(found.get("#attributes")).get(name) or found.get(f"@{name}") or found.get(name)
+
+
+def _at(content: dict[str, Any], outer: str, inner: str) -> object:
+    return _object(content.get(outer)).get(inner)
+
+
+def _object(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}

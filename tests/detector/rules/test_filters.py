@@ -37,7 +37,7 @@ def passes(text: str, **event: Any) -> int:  # noqa: ANN401
     return len(Engine(load(text)).match({"f": "a", **event}))
 
 
-@pytest.mark.parametrize("rules", [["r"], "r", "6f3e2987-db24-4c78-a860-b4f4095a7095", "any", "Any", ["q", "r"]])
+@pytest.mark.parametrize("rules", [["r"], "r", "6F3E2987-DB24-4c78-a860-b4f4095a7095", "any", "Any", ["q", "r"]])
 def test_a_filter_names_rules_by_name_by_id_or_all(rules: object) -> None:
     text = RULE + "---\n" + OTHER + filter_of(filter={"rules": rules}, logsource={"category": "c"})
     events = [{"u": "ada"}, {"u": "admin"}]

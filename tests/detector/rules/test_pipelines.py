@@ -209,3 +209,11 @@ def test_bundled_pipelines_are_found_by_name_and_a_file_of_that_name_wins(
     (tmp_path / "windows").mkdir()
     mapping(tmp_path / "windows" / "a.yml", "f: mine")
     assert fields_of("windows") == {"mine"}
+
+
+def test_a_field_that_another_is_compared_with_is_mapped_too(tmp_path: Path) -> None:
+    path = mapping(tmp_path / "a.yml", "f: g, a: b")
+    for modifiers, equal in (("fieldref", "X"), ("cased|fieldref", "x")):
+        engine = Engine(load_rules(RULE.replace("f: a", f"f|{modifiers}: a"), pipelines=[path]))
+        assert engine.match({"g": "x", "b": equal})
+        assert bool(engine.match({"g": "x", "b": "X"})) is (equal == "X")
