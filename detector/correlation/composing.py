@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from detector.alert import AlertDraft, Status
-from detector.candidate import Candidate, GroupKey, Step
-from detector.correlation.evidence import first_and_last, steps_of
-from detector.correlation.hit import Hit
+from detector.candidate import Candidate, GroupKey
+from detector.correlation.evidence import first_and_last, in_order, steps_of
+from detector.correlation.hit import MAX_NEW_STEPS, Hit
 from detector.correlation.identity import alert_id, result_id
 from detector.correlation.keys import MAX_GROUPS, group_order, groups_of, merged_group, shared_groups
 from detector.correlation.plan import Plan
@@ -85,24 +85,32 @@ class Composer:
             widened_ns=hit.widened_ns,
         )
 
-    def extended(self, draft: AlertDraft, hit: Hit, ready_ns: int) -> AlertDraft:
-        """Write the next revision of an active alert: one more match."""
-        known = {(step.rule_name, step.event_id) for step in draft.steps}
-        new = [step for step in steps_of(hit.evidence[-MAX_NEW_STEPS:]) if (step.rule_name, step.event_id) not in known]
-        steps = _merged(draft.steps, new)
-        newest = hit.time_ns >= draft.last_ns
+    def extended(self, draft: AlertDraft, hits: Sequence[Hit], ready_ns: int) -> AlertDraft:
+        """Write the next revision of an active alert: more matches, in the order in which they were found."""
+        steps = {(step.rule_name, step.event_id): step for step in draft.steps}
+        order, last_ns, widened_ns = draft.order, draft.last_ns, draft.widened_ns
+        newest: Hit | None = None
+        for hit in hits:
+            for step in steps_of(hit.evidence[-MAX_NEW_STEPS:]):
+                steps.setdefault((step.rule_name, step.event_id), step)
+            if hit.time_ns >= last_ns:
+                newest, last_ns = hit, hit.time_ns
+            if hit.order == "certain":
+                order = "certain"
+            widened_ns = max(widened_ns, hit.widened_ns)
+        ordered = in_order(steps.values())
         return msgspec.structs.replace(
             draft,
-            last_ns=max(draft.last_ns, hit.time_ns),
-            opened_ns=min(draft.opened_ns, steps[0].time_ns),
+            last_ns=last_ns,
+            opened_ns=min(draft.opened_ns, ordered[0].time_ns),
             ready_ns=ready_ns,
-            count=draft.count + 1,
-            steps=steps,
-            fields=self.fields(hit, draft.group) if newest else draft.fields,
-            order="certain" if "certain" in (draft.order, hit.order) else draft.order,
-            late=draft.late or hit.late,
-            reason=hit.reason if newest else draft.reason,
-            widened_ns=max(draft.widened_ns, hit.widened_ns),
+            count=draft.count + len(hits),
+            steps=tuple(first_and_last(ordered)),
+            fields=draft.fields if newest is None else self.fields(newest, draft.group),
+            order=order,
+            late=draft.late or any(hit.late for hit in hits),
+            reason=draft.reason if newest is None else newest.reason,
+            widened_ns=widened_ns,
         )
 
     def result(self, hit: Hit, group: GroupKey, ready_ns: int) -> list[Candidate]:
@@ -151,14 +159,3 @@ class Composer:
         if route is None:
             return [candidate.group]
         return groups_of(route.parts, candidate.fields, keep_null=route.keep_null)[0]
-
-
-MAX_NEW_STEPS = 10
-"""Steps that one further match adds at most: what an episode's window held before is there already."""
-
-
-def _merged(known: tuple[Step, ...], new: list[Step]) -> tuple[Step, ...]:
-    if not new:
-        return known
-    steps = sorted((*known, *new), key=lambda step: (step.time_ns, step.event_id, step.rule_name))
-    return tuple(first_and_last(steps))

@@ -167,7 +167,7 @@ class Correlator:
             if passed != self._passed[number]:
                 self._passed[number] = passed
                 self._dirty[b"p"] = _Progress(self._watermark.entries(), self._passed, self._watch.from_ns)
-            for output in level.effects.take():
+            for output in level.take():
                 if isinstance(output, Candidate):
                     self._take(output)
                 else:

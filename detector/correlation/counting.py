@@ -5,107 +5,170 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from detector.candidate import Candidate
-from detector.correlation.hit import MAX_EVIDENCE, Hit
+from detector.correlation.hit import MAX_EVIDENCE, MAX_NEW_STEPS, Hit
 from detector.correlation.plan import Plan
-from detector.correlation.tally import DistinctTally, QuantileTally, SumTally, Tally
-from detector.correlation.thresholds import all_hold
+from detector.correlation.tally import EventTally, RunningTally, Tally, tally_factory
+from detector.correlation.thresholds import holds_for, least_that_holds
 from detector.correlation.window import Entry, Window
-from detector.rules.model import CorrelationRule
+
+_FEW = 8
+"""Entries up to which a number is counted afresh each time: that costs less, and keeps less, than following it."""
 
 
-class CountCondition:
-    """`event_count`: how many events the window holds. Uncertainty never counts."""
+class _NumberCondition:
+    """Holds while a number of the window that ends with an event passes the thresholds. Uncertainty never counts."""
 
     counts_rules = False
+    tallies = False
 
     def __init__(self, plan: Plan) -> None:
-        self._thresholds = plan.rule.condition
+        self._holds = holds_for(plan.rule.condition)
         self._span_ns = plan.rule.timespan_ns
 
-    def inserted(self, candidate: Candidate) -> None:
-        """A count is read off the window."""
+    def entered(self, window: Window, candidate: Candidate) -> None:
+        """Count a candidate in, where a number is followed."""
+        if window.tally is not None:
+            window.tally.enter(candidate)
 
-    def evicted(self, candidate: Candidate) -> None:
-        """A count is read off the window."""
+    def left(self, window: Window, candidates: Sequence[Candidate]) -> None:
+        """Count candidates out that are not kept any longer."""
+        if window.tally is not None:
+            window.tally.leave(candidates)
+            if not len(window):
+                window.tally = None
 
-    def hits(self, window: Window, candidate: Candidate) -> Iterator[Hit]:
-        """Yield a hit for the candidate, and for each retained one after it whose window it has joined late."""
-        after = window.between(candidate.time_ns + 1, candidate.time_ns + self._span_ns)
-        for anchor in (candidate, *(entry[3] for entry in after)):
-            hit = self._at(window, anchor, candidate.event_id)
-            if hit is not None:
-                yield hit
+    def hits(self, window: Window, candidate: Candidate, since: Entry | None, *, is_newest: bool) -> Sequence[Hit]:
+        """Return a hit for the candidate, and for each retained one after it whose window it has joined late."""
+        if not is_newest:
+            return list(self._late(window, candidate))
+        start_ns = candidate.time_ns - self._span_ns
+        number = self._newest(window, start_ns, candidate.time_ns)
+        if number is None or not self._holds(number):
+            return ()
+        evidence = _evidence(window, start_ns, candidate.time_ns, since)
+        return (self._hit(evidence, candidate, candidate.event_id, candidate.time_ns, number),)
 
     def between(self, window: Window, start_ns: int, end_ns: int, expired: Candidate) -> Hit | None:
         """Return whether the condition holds for a range of time, after a candidate has left it."""
-        number = self._number(window, start_ns, end_ns)
-        if number is None or not all_hold(self._thresholds, number):
+        number = self._newest(window, start_ns, end_ns)
+        if number is None or not self._holds(number):
             return None
-        entries = window.between(start_ns, end_ns)
-        return self._hit(entries, entries[-1][3], expired.event_id, end_ns, number)
+        evidence = _evidence(window, start_ns, end_ns, None)
+        return self._hit(evidence, evidence[-1], expired.event_id, end_ns, number)
 
-    def _at(self, window: Window, anchor: Candidate, decided_by: str) -> Hit | None:
-        start_ns = anchor.time_ns - self._span_ns
-        number = self._number(window, start_ns, anchor.time_ns)
-        if number is None or not all_hold(self._thresholds, number):
-            return None
-        return self._hit(window.between(start_ns, anchor.time_ns), anchor, decided_by, anchor.time_ns, number)
+    def next_change_ns(self, window: Window, expired_ns: int) -> int | None:
+        """Return when the next candidate leaves."""
+        following = window.first_after(expired_ns)
+        return None if following is None else following[0] + self._span_ns
 
-    def _hit(self, entries: Sequence[Entry], anchor: Candidate, decided_by: str, time_ns: int, number: float) -> Hit:
-        if len(entries) > MAX_EVIDENCE:
-            entries = [*entries[: MAX_EVIDENCE // 2], *entries[-(MAX_EVIDENCE // 2) :]]
-        evidence = tuple(entry[3] for entry in entries)
+    def _newest(self, window: Window, start_ns: int, end_ns: int) -> float | None:
+        """Return the number of the newest window."""
+        raise NotImplementedError
+
+    def _tally(self) -> Tally:
+        raise NotImplementedError
+
+    def _late(self, window: Window, candidate: Candidate) -> Iterator[Hit]:
+        """Slide over the windows that a candidate has joined late, once, however many there are."""
+        running = RunningTally(self._tally(), candidate.time_ns - self._span_ns)
+        for entry in window.between(candidate.time_ns - self._span_ns, candidate.time_ns):
+            running.enter(entry[3])
+        after = window.between(candidate.time_ns + 1, candidate.time_ns + self._span_ns)
+        entered = 0
+        for anchor in (candidate, *(entry[3] for entry in after)):
+            while entered < len(after) and after[entered][0] <= anchor.time_ns:
+                running.enter(after[entered][3])
+                entered += 1
+            start_ns = anchor.time_ns - self._span_ns
+            running.advance(window, start_ns)
+            number = running.number()
+            if number is not None and self._holds(number):
+                evidence = _evidence(window, start_ns, anchor.time_ns, None)
+                yield self._hit(evidence, anchor, candidate.event_id, anchor.time_ns, number)
+
+    def _hit(
+        self, evidence: tuple[Candidate, ...], anchor: Candidate, decided_by: str, time_ns: int, number: float
+    ) -> Hit:
         return Hit(
             anchor=anchor, evidence=evidence, decided_by=decided_by, time_ns=time_ns, reason=f"{number:g} in the window"
         )
 
-    def _number(self, window: Window, start_ns: int, end_ns: int) -> float | None:
-        return window.count_between(start_ns, end_ns) or None
 
-
-class ValueCondition(CountCondition):
-    """`value_count`, `value_sum`, `value_avg`, `value_median` and `value_percentile`.
-
-    The tally follows the newest window: what comes in is added and what leaves is taken away. Windows that lie
-    further back, which only late candidates ask for, are counted afresh.
-    """
+class CountCondition(_NumberCondition):
+    """`event_count`: how many events the window holds."""
 
     def __init__(self, plan: Plan) -> None:
         super().__init__(plan)
-        self._rule = plan.rule
-        self._tally = _tally(plan.rule)
-        self._range: tuple[int, int] | None = None
+        self._least = least_that_holds(plan.rule.condition)
 
-    def inserted(self, candidate: Candidate) -> None:
-        """Count a late candidate that falls into the range of the tally."""
-        if self._range is not None and self._range[0] <= candidate.time_ns <= self._range[1]:
-            self._tally.add(candidate)
+    def hits(self, window: Window, candidate: Candidate, since: Entry | None, *, is_newest: bool) -> Sequence[Hit]:
+        """Return hits as any number gives them; that there are too few is seen at once."""
+        least = self._least
+        if (
+            least is not None
+            and is_newest
+            and (len(window) < least or window.from_newest(least)[0] < candidate.time_ns - self._span_ns)
+        ):
+            return ()
+        return super().hits(window, candidate, since, is_newest=is_newest)
 
-    def evicted(self, candidate: Candidate) -> None:
-        """Take away what left before its time because the group was full."""
-        if self._range is not None and self._range[0] <= candidate.time_ns <= self._range[1]:
-            self._tally.remove(candidate)
+    def next_change_ns(self, window: Window, expired_ns: int) -> int | None:
+        """Return when too few are left, as far as can be told now; None once they are too few."""
+        if self._least is None or len(window) < self._least:
+            return super().next_change_ns(window, expired_ns)
+        time_ns = window.from_newest(self._least)[0]
+        return time_ns + self._span_ns if time_ns > expired_ns else None
 
-    def _number(self, window: Window, start_ns: int, end_ns: int) -> float | None:
-        if self._range is None or start_ns < self._range[0] or end_ns < self._range[1]:
-            fresh = _tally(self._rule)
-            for entry in window.between(start_ns, end_ns):
-                fresh.add(entry[3])
-            if self._range is None:
-                self._tally, self._range = fresh, (start_ns, end_ns)
-            return fresh.number()
-        for entry in window.between(self._range[1] + 1, end_ns):
-            if entry[0] >= start_ns:
-                self._tally.add(entry[3])
-        for entry in window.between(self._range[0], min(start_ns - 1, self._range[1])):
-            self._tally.remove(entry[3])
-        self._range = (start_ns, end_ns)
-        return self._tally.number()
+    def _newest(self, window: Window, start_ns: int, end_ns: int) -> float | None:
+        return window.count_between(start_ns, end_ns) or None
+
+    def _tally(self) -> Tally:
+        return EventTally()
 
 
-def _tally(rule: CorrelationRule) -> Tally:
-    if rule.type == "value_count":
-        return DistinctTally(rule)
-    if rule.type in {"value_sum", "value_avg"}:
-        return SumTally(rule)
-    return QuantileTally(rule)
+class ValueCondition(_NumberCondition):
+    """`value_count`, `value_sum`, `value_avg`, `value_median` and `value_percentile`.
+
+    A tally follows the newest window of a group with more than a few entries: what comes in is added and what leaves
+    is taken away.
+    """
+
+    tallies = True
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__(plan)
+        self._make = tally_factory(plan.rule)
+
+    def _tally(self) -> Tally:
+        return self._make()
+
+    def _newest(self, window: Window, start_ns: int, end_ns: int) -> float | None:
+        running = window.tally
+        if running is None:
+            if len(window) <= _FEW:
+                return self._afresh(window, start_ns, end_ns)
+            running = window.tally = RunningTally(self._tally(), start_ns)
+            for entry in window.forwards(start_ns):
+                running.enter(entry[3])
+        if running.advance(window, start_ns):
+            return running.number()
+        return self._afresh(window, start_ns, end_ns)
+
+    def _afresh(self, window: Window, start_ns: int, end_ns: int) -> float | None:
+        tally = self._tally()
+        for entry in window.between(start_ns, end_ns):
+            tally.add(entry[3])
+        return tally.number()
+
+
+def _evidence(window: Window, start_ns: int, end_ns: int, since: Entry | None) -> tuple[Candidate, ...]:
+    """Return what a number rests on: the first and the last of many, or only what is new since an earlier hit."""
+    if since is None:
+        return tuple(entry[3] for entry in window.ends_between(start_ns, end_ns, MAX_EVIDENCE // 2))
+    found = list[Candidate]()
+    for entry in window.backwards(end_ns):
+        if entry is since or entry[0] < start_ns or len(found) >= MAX_NEW_STEPS:
+            break
+        found.append(entry[3])
+    found.reverse()
+    return tuple(found)

@@ -14,10 +14,12 @@ class Effects:
 
     Attributes:
         counts: Things that must be visible: evictions, dead letters, by name.
+        forgotten: Candidates that no group keeps any longer; whoever stores them takes them from here.
     """
 
     def __init__(self) -> None:
         self.counts = Counter[str]()
+        self.forgotten: list[Candidate] = []
         self._drafts: dict[str, AlertDraft] = {}
         self._others: list[Output] = []
 

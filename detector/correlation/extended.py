@@ -23,6 +23,7 @@ class ExpressionCondition(TemporalCondition):
 
     def __init__(self, plan: Plan, expression: RuleExpression) -> None:
         super().__init__(plan)
+        self._least = 1
         self._expression = expression
 
     def _holds(self, found: Sequence[Candidate]) -> bool:
@@ -99,7 +100,7 @@ class ExtendedGroup(TriggeredGroup):
     def _chain(self, ordered: OrderedCondition, trigger: Candidate) -> Hit | None:
         """Return a sequence that begins with the trigger, one of certain order when there is one."""
         first: Hit | None = None
-        for chain in ordered.hits(self.window, trigger):
+        for chain in ordered.hits(self.window, trigger, None, is_newest=False):
             if chain.order == "certain":
                 return chain
             first = first or chain

@@ -28,17 +28,17 @@ class Timer(msgspec.Struct, frozen=True, order=True):
 
 
 class Changes(msgspec.Struct):
-    """What one call did to a group's stored state.
+    """What one call did to a group's stored state, beyond its candidates.
 
     Attributes:
-        forgotten: Candidates to delete.
         group: The group's own entry changed.
+        news: A revision of its alert is waiting to be written (`Group.revise`).
         decisions: Trigger ids whose decision changed.
         timers: Timers to set.
     """
 
-    forgotten: list[Candidate] = []
     group: bool = False
+    news: bool = False
     decisions: list[str] = []
     timers: list[Timer] = []
 
@@ -46,26 +46,46 @@ class Changes(msgspec.Struct):
 class Group(Protocol):
     """Candidates of one group and what follows from them.
 
+    Candidates that it keeps no longer are handed to `Effects.forgotten`.
+
     Attributes:
         window: Retained candidates.
         state: Episode; written when it changes.
-        decisions: Decided triggers by event id; empty for types with episodes.
     """
 
     window: Window
     state: GroupState
-    decisions: dict[str, Decision]
 
-    def apply(self, candidate: Candidate, order_ns: int, effects: Effects) -> Changes:
-        """Apply a candidate at its order value."""
+    def apply(self, candidate: Candidate, order_ns: int, effects: Effects) -> Changes | None:
+        """Apply a candidate at its order value; None when nothing but the window changed."""
         ...
 
-    def fire(self, timer: Timer, order_ns: int, effects: Effects) -> Changes:
+    def fire(self, timer: Timer, order_ns: int, effects: Effects) -> Changes | None:
         """Look again as a timer asks; one that is no longer wanted does nothing."""
+        ...
+
+    def revise(self, effects: Effects) -> None:
+        """Write the revision of the alert that waits, if any."""
+        ...
+
+    def sweep(self, order_ns: int, effects: Effects) -> Changes | None:
+        """Forget what is too old at an order value. When it happens must make no difference to what is found."""
+        ...
+
+    def dissolve(self, order_ns: int, effects: Effects) -> Changes | None:
+        """Forget everything, because there are too many candidates in all."""
         ...
 
     def take_back(self, candidate: Candidate) -> None:
         """Restore an applied candidate."""
+        ...
+
+    def decision(self, event_id: str) -> Decision | None:
+        """Return what was decided about a trigger; None for types with episodes."""
+        ...
+
+    def take_back_decision(self, decision: Decision) -> None:
+        """Restore a decision."""
         ...
 
     def wanted_timers(self) -> Iterator[Timer]:

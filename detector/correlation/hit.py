@@ -42,3 +42,6 @@ class Hit(msgspec.Struct, kw_only=True):
 
 MAX_EVIDENCE = 50
 """Candidates that a hit carries; of a longer window the first and the last."""
+
+MAX_NEW_STEPS = 10
+"""Candidates that a further hit of an episode carries at most: what its window held before is there already."""

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import heapq
-from typing import Any, Final
+from bisect import bisect_left
+from collections.abc import Iterator
+from itertools import count
+from typing import Final, Generic, TypeVar
+
+from detector.candidate import Candidate
 
 NOT_YET: Final = -(2**63)
 """The watermark before every partition has reported."""
@@ -11,54 +16,67 @@ NOT_YET: Final = -(2**63)
 END_OF_INPUT: Final = 2**63 - 1
 """The watermark once nothing can follow."""
 
+T = TypeVar("T")
 
-class OrderedBuffer:
+
+class OrderedBuffer(Generic[T]):
     """Candidates and timers of all groups that share a watermark.
 
     A thing with order value o of a correlation with lateness L is due when ``W - L > o``, so the buffer sorts by
     o + L: within one correlation that is the order of o, and across correlations order has no meaning. Strictly
     above, because a record with ready time W itself may still come. A timer comes after the candidates of its
     instant and before those of the next one.
+
+    Candidates arrive nearly in order, so they are sorted a batch at a time, and only as far back as a batch reaches.
     """
 
     def __init__(self) -> None:
-        self._heap: list[tuple[int, int, str, str, Any]] = []
+        self._arrived: list[tuple[int, str, str, int, Candidate]] = []
+        self._waiting: list[tuple[int, str, str, int, Candidate]] = []
+        self._timers: list[tuple[int, str, int, T]] = []
+        self._number = count().__next__  # of two alike the first comes first, and nothing is ever compared further
         self.passed_ns = NOT_YET
 
-    def __len__(self) -> int:
-        return len(self._heap)
-
-    def add_candidate(self, due_ns: int, event_id: str, rule_id: str, thing: Any) -> None:  # noqa: ANN401  kept as is
+    def add(self, due_ns: int, candidate: Candidate) -> None:
         """Let a candidate wait."""
-        heapq.heappush(self._heap, (due_ns, 0, event_id, rule_id, _Opaque(thing)))
+        self._arrived.append((due_ns, candidate.event_id, candidate.rule_name, self._number(), candidate))
 
-    def add_timer(self, due_ns: int, key: str, thing: Any) -> None:  # noqa: ANN401  kept as is
+    def add_timer(self, due_ns: int, key: str, timer: T) -> None:
         """Let a timer wait; one that is no longer wanted is recognised by its owner."""
-        heapq.heappush(self._heap, (due_ns, 1, key, "", _Opaque(thing)))
+        heapq.heappush(self._timers, (due_ns, key, self._number(), timer))
 
-    def advance(self, watermark_ns: int) -> None:
-        """Learn how far the watermark has come; it never falls back."""
-        self.passed_ns = max(self.passed_ns, watermark_ns)
+    def due(self, watermark_ns: int) -> Iterator[tuple[int, Candidate | T]]:
+        """Take everything that has come to its turn, with its due time; timers may be added meanwhile.
 
-    def is_past(self, due_ns: int) -> bool:
-        """Return whether something due then has had its turn."""
-        return due_ns < self.passed_ns
+        Args:
+            watermark_ns: How far time has come; it never falls back.
+        """
+        self.passed_ns = passed_ns = max(self.passed_ns, watermark_ns)
+        waiting = self._sorted()
+        timers = self._timers
+        number = bisect_left(waiting, (passed_ns,))
+        for at in range(number):
+            entry = waiting[at]
+            while timers and timers[0][0] < entry[0]:
+                yield self._pop_timer()
+            yield entry[0], entry[4]
+        del waiting[:number]
+        while timers and timers[0][0] < passed_ns:
+            yield self._pop_timer()
 
-    def pop(self) -> tuple[int, Any] | None:
-        """Take the next thing that is due, with its due time; None when nothing is."""
-        if not self._heap or self._heap[0][0] >= self.passed_ns:
-            return None
-        due_ns, _, _, _, opaque = heapq.heappop(self._heap)
-        return due_ns, opaque.thing
+    def _pop_timer(self) -> tuple[int, T]:
+        due_ns, _, _, timer = heapq.heappop(self._timers)
+        return due_ns, timer
 
-
-class _Opaque:
-    """Keeps the heap from comparing what it holds, should all ids be equal."""
-
-    __slots__ = ("thing",)
-
-    def __init__(self, thing: Any) -> None:  # noqa: ANN401  kept as is
-        self.thing = thing
-
-    def __lt__(self, other: object) -> bool:
-        return False
+    def _sorted(self) -> list[tuple[int, str, str, int, Candidate]]:
+        waiting, arrived = self._waiting, self._arrived
+        if arrived:
+            arrived.sort()
+            if waiting and arrived[0] < waiting[-1]:
+                at = bisect_left(waiting, arrived[0])
+                arrived += waiting[at:]
+                arrived.sort()
+                del waiting[at:]
+            waiting += arrived
+            self._arrived = []
+        return waiting

@@ -12,6 +12,9 @@ from detector.rules.model import CorrelationRule, DetectionRule, RuleSet, Suppre
 MAX_CANDIDATES = 10_000
 """Candidates kept for one group; beyond it the oldest goes, counted and visible."""
 
+BUDGET = 1_000_000
+"""Candidates kept for one correlation in one partition: about 1 GB of events with 20 fields."""
+
 DECISIONS_NS = 86_400 * 10**9
 """How long a decided absence may still be withdrawn."""
 
@@ -33,6 +36,8 @@ class CorrelationSettings(msgspec.Struct, frozen=True, kw_only=True):
         partner_uncertainty_ns: Largest uncertainty configured for any source.
         watched_from_ns: Since when everything is watched; None: since the first clock or bundle that is seen.
         max_candidates: Bound of one group.
+        budget: Bound of all groups of one correlation.
+        is_stored: State is taken by checkpoints; false where nothing is to be restored.
         assume_covered: Everything was watched, as in a file of events that is given whole.
     """
 
@@ -43,6 +48,8 @@ class CorrelationSettings(msgspec.Struct, frozen=True, kw_only=True):
     partner_uncertainty_ns: int = 0
     watched_from_ns: int | None = None
     max_candidates: int = MAX_CANDIDATES
+    budget: int = BUDGET
+    is_stored: bool = True
     assume_covered: bool = False
 
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, insort
-from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from typing import Protocol
 
 from detector.candidate import Candidate
-from detector.correlation.keys import MAX_LIST, canonical_text, is_folded
+from detector.correlation.keys import MAX_KEY_CHARS, MAX_LIST, canonical_text, is_folded
+from detector.correlation.window import Window
 from detector.rules.model import CorrelationRule
 from normalizers.event import Value
+
+Distinct = str | tuple[str, ...]
+"""A value as it is counted: its canonical text, or those of several fields."""
 
 MAX_DIGITS = 400
 """A number written longer than any double is not a measurement."""
@@ -36,6 +40,8 @@ class Tally(Protocol):
 class EventTally:
     """How many events."""
 
+    __slots__ = ("_count",)
+
     def __init__(self) -> None:
         self._count = 0
 
@@ -55,21 +61,25 @@ class EventTally:
 class DistinctTally:
     """How many different values; several fields are one composite value, members of a list are values each."""
 
-    def __init__(self, rule: CorrelationRule) -> None:
-        self._paths = rule.field
-        self._counts = Counter[tuple[str, ...]]()
+    __slots__ = ("_counts", "_read")
+
+    def __init__(self, read: Callable[[dict[str, Value]], Iterable[Distinct]]) -> None:
+        self._read = read
+        self._counts = dict[Distinct, int]()
 
     def add(self, candidate: Candidate) -> None:
         """Count its values in."""
-        for value in distinct_values(self._paths, candidate.fields):
-            self._counts[value] += 1
+        counts = self._counts
+        for value in self._read(candidate.fields):
+            counts[value] = counts.get(value, 0) + 1
 
     def remove(self, candidate: Candidate) -> None:
         """Count its values out."""
-        for value in distinct_values(self._paths, candidate.fields):
-            self._counts[value] -= 1
-            if not self._counts[value]:
-                del self._counts[value]
+        counts = self._counts
+        for value in self._read(candidate.fields):
+            counts[value] -= 1
+            if not counts[value]:
+                del counts[value]
 
     def number(self) -> float | None:
         """Return how many values there are."""
@@ -78,6 +88,8 @@ class DistinctTally:
 
 class SumTally:
     """The exact sum, or mean, of a numeric field: fractions, as added and removed floats would drift."""
+
+    __slots__ = ("_count", "_mean", "_path", "_sum")
 
     def __init__(self, rule: CorrelationRule) -> None:
         self._path = rule.field[0]
@@ -113,6 +125,8 @@ class SumTally:
 class QuantileTally:
     """A percentile by linear interpolation between the closest ranks; the median is the 50th."""
 
+    __slots__ = ("_path", "_share", "_sorted")
+
     def __init__(self, rule: CorrelationRule) -> None:
         self._path = rule.field[0]
         self._share = 0.5 if rule.percentile is None else rule.percentile / 100
@@ -140,6 +154,79 @@ class QuantileTally:
         if self._sorted[low] == self._sorted[high]:
             return self._sorted[low]
         return self._sorted[low] * (1 - (rank - low)) + self._sorted[high] * (rank - low)
+
+
+class RunningTally:
+    """A tally that follows the end of a window: it holds everything from a start that only rises.
+
+    Args:
+        tally: Empty.
+        start_ns: Its first start.
+    """
+
+    __slots__ = ("_oldest_ns", "_start_ns", "_tally")
+
+    def __init__(self, tally: Tally, start_ns: int) -> None:
+        self._tally = tally
+        self._start_ns = start_ns
+        self._oldest_ns = _NEVER
+
+    def enter(self, candidate: Candidate) -> None:
+        """Count a candidate in, unless it lies before the start."""
+        if candidate.time_ns >= self._start_ns:
+            self._tally.add(candidate)
+            self._oldest_ns = min(self._oldest_ns, candidate.time_ns)
+
+    def leave(self, candidates: Sequence[Candidate]) -> None:
+        """Count out what the window keeps no longer."""
+        for candidate in candidates:
+            if candidate.time_ns >= self._start_ns:
+                self._tally.remove(candidate)
+
+    def advance(self, window: Window, start_ns: int) -> bool:
+        """Let the start rise, and count out what lies before it; False when it would fall: count afresh then."""
+        if start_ns < self._start_ns:
+            return False
+        if start_ns > self._oldest_ns:
+            for entry in window.between(self._start_ns, start_ns - 1):
+                self._tally.remove(entry[3])
+            oldest = window.first_after(start_ns - 1)
+            self._oldest_ns = _NEVER if oldest is None else oldest[0]
+        self._start_ns = start_ns
+        return True
+
+    def number(self) -> float | None:
+        """Return the number, None when there is nothing."""
+        return self._tally.number()
+
+
+_NEVER = 2**63
+
+
+def tally_factory(rule: CorrelationRule) -> Callable[[], Tally]:
+    """Return what makes an empty tally of a `value_*` correlation."""
+    if rule.type == "value_count":
+        read = distinct_reader(rule.field)
+        return lambda: DistinctTally(read)
+    if rule.type in {"value_sum", "value_avg"}:
+        return lambda: SumTally(rule)
+    return lambda: QuantileTally(rule)
+
+
+def distinct_reader(paths: tuple[str, ...]) -> Callable[[dict[str, Value]], Iterable[Distinct]]:
+    """Return what reads the distinct values of an event; the usual case, one text in one field, costs little."""
+    if len(paths) != 1:
+        return lambda fields: distinct_values(paths, fields)
+    path = paths[0]
+    folded = is_folded(path)
+
+    def read(fields: dict[str, Value]) -> Iterable[Distinct]:
+        value = fields.get(path)
+        if value.__class__ is str and not folded and len(value) <= MAX_KEY_CHARS:
+            return (value,)
+        return [each for (each,) in distinct_values(paths, fields)]
+
+    return read
 
 
 def distinct_values(paths: tuple[str, ...], fields: dict[str, Value]) -> set[tuple[str, ...]]:

@@ -7,35 +7,41 @@ from collections.abc import Iterator, Sequence
 from detector.candidate import Candidate
 from detector.correlation.hit import Hit
 from detector.correlation.plan import Plan
-from detector.correlation.thresholds import all_hold
-from detector.correlation.window import Window
+from detector.correlation.thresholds import holds_for, least_that_holds
+from detector.correlation.window import Entry, Window
 
 
 class TemporalCondition:
     """Counts the distinct rules around an event; uncertainty widens the window, up to the cap."""
 
     counts_rules = True
+    tallies = False
 
     def __init__(self, plan: Plan) -> None:
-        self._rules = plan.rule.rules
-        self._thresholds = plan.rule.condition
+        self._rules = tuple(dict.fromkeys(plan.rule.rules))
+        self._passes = holds_for(plan.rule.condition)
+        self._least = least_that_holds(plan.rule.condition) or 1
         self._span_ns = plan.rule.timespan_ns
         self._cap_ns = plan.cap_ns
 
-    def inserted(self, candidate: Candidate) -> None:
+    def entered(self, window: Window, candidate: Candidate) -> None:
         """Rules are read off the window."""
 
-    def evicted(self, candidate: Candidate) -> None:
+    def left(self, window: Window, candidates: Sequence[Candidate]) -> None:
         """Rules are read off the window."""
 
-    def hits(self, window: Window, candidate: Candidate) -> Iterator[Hit]:
-        """Yield a hit for the candidate, and for each retained one after it whose window it has joined late."""
-        reach_ns = self._span_ns + min(candidate.uncertainty_ns + window.max_uncertainty_ns, self._cap_ns)
-        after = window.between(candidate.time_ns + 1, candidate.time_ns + reach_ns)
-        for anchor in (candidate, *(entry[3] for entry in after)):
-            hit = self._around(window, anchor, candidate.event_id)
-            if hit is not None:
-                yield hit
+    def hits(
+        self,
+        window: Window,
+        candidate: Candidate,
+        since: Entry | None,  # noqa: ARG002  one entry a rule is all the evidence there is
+        *,
+        is_newest: bool,
+    ) -> Sequence[Hit]:
+        """Return a hit for the candidate, and for each retained one after it whose window it has joined late."""
+        if len(window) < self._least or len(window.rules()) < self._least:
+            return ()
+        return list(self._around_each(window, candidate, is_newest=is_newest))
 
     def between(self, window: Window, start_ns: int, end_ns: int, expired: Candidate) -> Hit | None:
         """Return whether enough rules are left in a range of time, after a candidate has left it."""
@@ -45,14 +51,30 @@ class TemporalCondition:
         found.sort(key=lambda each: (each.time_ns, each.event_id))
         return Hit(anchor=found[-1], evidence=tuple(found), decided_by=expired.event_id, time_ns=end_ns)
 
+    def next_change_ns(self, window: Window, expired_ns: int) -> int | None:
+        """Return when the next candidate leaves."""
+        following = window.first_after(expired_ns)
+        return None if following is None else following[0] + self._span_ns
+
     def _holds(self, found: Sequence[Candidate]) -> bool:
         """Return whether one match of each of these rules is enough."""
-        return all_hold(self._thresholds, len(found))
+        return self._passes(len(found))
+
+    def _around_each(self, window: Window, candidate: Candidate, *, is_newest: bool) -> Iterator[Hit]:
+        anchors = [candidate]
+        if not is_newest:
+            reach_ns = self._span_ns + min(candidate.uncertainty_ns + window.max_uncertainty_ns, self._cap_ns)
+            after = window.between(candidate.time_ns + 1, candidate.time_ns + reach_ns)
+            anchors += [entry[3] for entry in after]
+        for anchor in anchors:
+            hit = self._around(window, anchor, candidate.event_id)
+            if hit is not None:
+                yield hit
 
     def _around(self, window: Window, anchor: Candidate, decided_by: str) -> Hit | None:
         found = list[Candidate]()
         widened_ns = 0
-        for rule in dict.fromkeys(self._rules):
+        for rule in self._rules:
             nearest = anchor if rule == anchor.rule_name else self._nearest(window, rule, anchor)
             if nearest is not None:
                 found.append(nearest)
@@ -66,17 +88,24 @@ class TemporalCondition:
             decided_by=decided_by,
             time_ns=found[-1].time_ns,
             widened_ns=widened_ns,
-            reason=f"{len(found)} of {len(set(self._rules))} within the window",
+            reason=f"{len(found)} of {len(self._rules)} within the window",
         )
 
     def _nearest(self, window: Window, rule: str, anchor: Candidate) -> Candidate | None:
-        reach_ns = self._span_ns + min(anchor.uncertainty_ns + window.max_uncertainty_ns, self._cap_ns)
+        """Return the nearest that is near enough; of two as near, that with the lesser id."""
+        timeline = window.of_rule(rule)
         best: tuple[int, str, Candidate] | None = None
-        for time_ns, event_id, _, found in window.rule_between(
-            rule, anchor.time_ns - reach_ns, anchor.time_ns + reach_ns
-        ):
-            distance_ns = abs(time_ns - anchor.time_ns)
-            allowed_ns = self._span_ns + min(anchor.uncertainty_ns + found.uncertainty_ns, self._cap_ns)
-            if distance_ns <= allowed_ns and (best is None or (distance_ns, event_id) < best[:2]):
-                best = (distance_ns, event_id, found)
+        for entries in (timeline.backwards(anchor.time_ns), timeline.forwards(anchor.time_ns + 1)):
+            for time_ns, event_id, _, found in entries:
+                distance_ns = abs(time_ns - anchor.time_ns)
+                if distance_ns > self._allowed_ns(anchor, window.max_uncertainty_ns) or (
+                    best and distance_ns > best[0]
+                ):
+                    break
+                is_better = best is None or (distance_ns, event_id) < best[:2]
+                if is_better and distance_ns <= self._allowed_ns(anchor, found.uncertainty_ns):
+                    best = (distance_ns, event_id, found)
         return None if best is None else best[2]
+
+    def _allowed_ns(self, anchor: Candidate, uncertainty_ns: int) -> int:
+        return self._span_ns + min(anchor.uncertainty_ns + uncertainty_ns, self._cap_ns)

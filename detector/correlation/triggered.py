@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 
 import msgspec
 
@@ -31,53 +31,64 @@ class TriggeredGroup:
         self._trigger_rules = frozenset(triggers)
         self._triggers: dict[str, Candidate] = {}
         self._max_candidates = max_candidates
-        self._sweep: Timer | None = None
 
-    def apply(self, candidate: Candidate, order_ns: int, effects: Effects) -> Changes:
+    def apply(self, candidate: Candidate, order_ns: int, effects: Effects) -> Changes | None:
         """Apply a candidate: a trigger starts waiting, a partner may overturn a decision."""
-        changes = Changes()
-        self._forget(self.window.evict_before(order_ns - self._plan.retention_ns), changes)
+        self._forget(self.window.evict_before(order_ns - self._plan.retention_ns), effects)
         if not self._insert(candidate):
-            return changes
+            return None
+        changes = Changes()
         evicted = self.window.evict_oldest(self._max_candidates)
         effects.counts["evicted"] += len(evicted)
-        self._forget(evicted, changes)
+        self._forget(evicted, effects)
         if candidate.rule_name in self._trigger_rules:
             changes.timers.append(Timer(self._decided_at(candidate), "decide", candidate.event_id))
         self._joined(candidate, order_ns, effects, changes)
-        self._watch_sweep(changes)
         return changes
 
-    def fire(self, timer: Timer, order_ns: int, effects: Effects) -> Changes:
-        """Decide a trigger, or sweep up."""
+    def fire(self, timer: Timer, order_ns: int, effects: Effects) -> Changes | None:
+        """Decide a trigger."""
+        trigger = self._triggers.get(timer.event_id)
+        if trigger is None or timer.event_id in self.decisions:
+            return None
         changes = Changes()
-        if timer.name == "decide" and timer.event_id not in self.decisions:
-            trigger = self._triggers.get(timer.event_id)
-            if trigger is not None:
-                self._decide(trigger, order_ns, effects, changes)
-        elif timer.name == "sweep" and timer == self._sweep:
-            self._sweep = None
-            self._forget(self.window.evict_before(timer.at_ns - self._plan.retention_ns), changes)
-            self._forget_decisions(changes)
-            self._watch_sweep(changes)
+        self._decide(trigger, order_ns, effects, changes)
         return changes
+
+    def revise(self, effects: Effects) -> None:
+        """Each trigger is an alert of its own, written at once."""
+
+    def sweep(self, order_ns: int, effects: Effects) -> Changes | None:
+        """Forget what is too old, and what was decided about it."""
+        self._forget(self.window.evict_before(order_ns - self._plan.retention_ns), effects)
+        return self._forget_decisions()
+
+    def dissolve(self, order_ns: int, effects: Effects) -> Changes | None:  # noqa: ARG002  the protocol's
+        """Forget everything."""
+        self._forget(self.window.evict_oldest(0), effects)
+        return self._forget_decisions()
 
     def take_back(self, candidate: Candidate) -> None:
         """Restore an applied candidate."""
         self._insert(candidate)
+
+    def decision(self, event_id: str) -> Decision | None:
+        """Return what was decided about a trigger."""
+        return self.decisions.get(event_id)
+
+    def take_back_decision(self, decision: Decision) -> None:
+        """Restore a decision."""
+        self.decisions[decision.trigger_id] = decision
 
     def wanted_timers(self) -> Iterator[Timer]:
         """Return a timer for each undecided trigger."""
         for event_id, trigger in self._triggers.items():
             if event_id not in self.decisions:
                 yield Timer(self._decided_at(trigger), "decide", event_id)
-        changes = Changes()
-        self._watch_sweep(changes)
-        yield from changes.timers
 
     def is_empty(self) -> bool:
         """Whether neither a candidate nor a decision is left."""
-        return not self.window.entries and not self.decisions
+        return not len(self.window) and not self.decisions
 
     def _decided_at(self, trigger: Candidate) -> int:
         raise NotImplementedError
@@ -156,7 +167,7 @@ class TriggeredGroup:
                     yield candidate
 
     def _insert(self, candidate: Candidate) -> bool:
-        if not self.window.insert(candidate):
+        if self.window.insert(candidate) is None:
             return False
         self._keep_trigger(candidate)
         return True
@@ -169,22 +180,17 @@ class TriggeredGroup:
         if known is None or candidate.rule_name < known.rule_name:
             self._triggers[candidate.event_id] = candidate
 
-    def _forget(self, evicted: Iterable[Candidate], changes: Changes) -> None:
+    def _forget(self, evicted: list[Candidate], effects: Effects) -> None:
+        effects.forgotten += evicted
         for candidate in evicted:
-            changes.forgotten.append(candidate)
             if self._triggers.pop(candidate.event_id, None) is not None:
                 # What is left of an event of which one match was evicted.
                 for _, event_id, _, other in self.window.between(candidate.time_ns, candidate.time_ns):
                     if event_id == candidate.event_id:
                         self._keep_trigger(other)
 
-    def _forget_decisions(self, changes: Changes) -> None:
-        for event_id in [event_id for event_id in self.decisions if event_id not in self._triggers]:
+    def _forget_decisions(self) -> Changes | None:
+        changes = Changes(decisions=[event_id for event_id in self.decisions if event_id not in self._triggers])
+        for event_id in changes.decisions:
             del self.decisions[event_id]
-            changes.decisions.append(event_id)
-
-    def _watch_sweep(self, changes: Changes) -> None:
-        if self._sweep is None and (self.window.entries or self.decisions):
-            newest_ns = self.window.entries[-1][0] if self.window.entries else 0
-            self._sweep = Timer(newest_ns + self._plan.retention_ns + 1, "sweep")
-            changes.timers.append(self._sweep)
+        return changes if changes.decisions else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 import msgspec
@@ -13,184 +13,271 @@ from detector.correlation.effects import Effects
 from detector.correlation.group import Changes, Timer
 from detector.correlation.groupstate import Decision, GroupState
 from detector.correlation.hit import Hit
-from detector.correlation.window import Window
+from detector.correlation.ordering import NOT_YET
+from detector.correlation.window import Entry, Window
+
+MAX_NEWS = 64
+"""Matches of an episode that wait to be written into its alert together."""
+
 
 EXPIRED = "\x1fexpired"
 """Set after the id of an event whose expiry decided something: its application may have decided something else."""
 
 
 class Condition(Protocol):
-    """What must hold for a window.
+    """What must hold for a window; one object serves all groups of a correlation.
 
     Attributes:
         counts_rules: An event that matches two rules counts once for each.
+        tallies: It keeps numbers with the window, which follow what enters and leaves.
     """
 
     counts_rules: bool
+    tallies: bool
 
-    def inserted(self, candidate: Candidate) -> None:
-        """Learn of a candidate that entered the window."""
+    def entered(self, window: Window, candidate: Candidate) -> None:
+        """Learn of a candidate that entered the window; called when it tallies."""
         ...
 
-    def evicted(self, candidate: Candidate) -> None:
-        """Learn of a candidate that left the window."""
+    def left(self, window: Window, candidates: Sequence[Candidate]) -> None:
+        """Learn of candidates that left the window; called when it tallies."""
         ...
 
-    def hits(self, window: Window, candidate: Candidate) -> Iterator[Hit]:
-        """Yield what holds now that a candidate was applied."""
+    def hits(self, window: Window, candidate: Candidate, since: Entry | None, *, is_newest: bool) -> Sequence[Hit]:
+        """Return what holds now that a candidate was applied.
+
+        Args:
+            window: With the candidate in it.
+            candidate: The candidate.
+            since: Newest entry that an earlier hit of the same episode rests on: evidence up to it is known.
+            is_newest: It stands at the end of the window.
+        """
         ...
 
     def between(self, window: Window, start_ns: int, end_ns: int, expired: Candidate) -> Hit | None:
         """Return what still holds between two times, after a candidate has left."""
         ...
 
+    def next_change_ns(self, window: Window, expired_ns: int) -> int | None:
+        """Return when a candidate leaves after which the condition may be another; None when none is left.
+
+        Args:
+            window: Retained candidates.
+            expired_ns: Candidates up to this time have been evaluated as they left.
+        """
+        ...
+
+
+class Windowing:
+    """What all groups of one correlation share."""
+
+    def __init__(self, composer: Composer, condition: Condition, max_candidates: int) -> None:
+        plan = composer.plan
+        self.composer = composer
+        self.condition = condition
+        self.max_candidates = max_candidates
+        self.lateness_ns = plan.lateness_ns
+        self.retention_ns = plan.retention_ns
+        self.span_ns = plan.rule.timespan_ns
+        self.max_episode_ns = plan.rule.max_episode_ns
+        self.needs_silence = plan.needs_silence
+        self.generate = plan.rule.meta.generate
+        self.refires = plan.rule.refire == "every"
+        self.counts_events = not condition.counts_rules and len(plan.rule.rules) > 1
+
 
 class WindowedGroup:
     """A sliding window, its condition, and the episode while the condition holds."""
 
-    def __init__(self, composer: Composer, key: GroupKey, condition: Condition, max_candidates: int) -> None:
+    __slots__ = ("_expiry", "_key", "_news", "_noted", "_shared", "state", "window")
+
+    def __init__(self, shared: Windowing, key: GroupKey) -> None:
         self.window = Window()
         self.state = GroupState()
-        self.decisions: dict[str, Decision] = {}
-        self._composer = composer
-        self._plan = composer.plan
+        self._shared = shared
         self._key = key
-        self._condition = condition
-        self._max_candidates = max_candidates
         self._expiry: Timer | None = None
-        self._sweep: Timer | None = None
+        self._noted: Entry | None = None
+        self._news: list[tuple[Hit, int]] | None = None
 
-    def apply(self, candidate: Candidate, order_ns: int, effects: Effects) -> Changes:
+    def apply(self, candidate: Candidate, order_ns: int, effects: Effects) -> Changes | None:
         """Apply a candidate: evict, insert, evaluate."""
-        changes = Changes()
-        self._evict_before(order_ns - self._plan.retention_ns, changes)
-        if not self._insert(candidate):
-            same = self.window.rule_between(candidate.rule_name, candidate.time_ns, candidate.time_ns)
-            if all(event_id != candidate.event_id for _, event_id, _, _ in same):
-                changes.forgotten.append(candidate)  # it counts under another rule, and is kept there
-            return changes
-        self._bound(effects, changes)
-        late = candidate.ready_ns - candidate.time_ns > self._plan.lateness_ns
-        held = False
-        for index, hit in enumerate(self._condition.hits(self.window, candidate)):
-            hit.late = late
-            held = True
-            self._take(hit, order_ns, effects, changes, first=index == 0)
-        if self.state.draft is not None and not held and not late and self.state.false_since_ns is None:
-            self._became_false(candidate.time_ns, changes)
-        self._watch_expiry(changes)
-        self._watch_sweep(changes)
-        return changes
+        shared, window = self._shared, self.window
+        forgotten = window.evict_before(order_ns - shared.retention_ns)
+        if forgotten:
+            self._forget(forgotten, effects)
+        if not len(window) and self.state.draft is None:
+            # As a group that was just made: whether it was swept up in between must make no difference.
+            self.state.expired_ns = NOT_YET
+        if shared.counts_events and window.has_event(candidate.time_ns, candidate.event_id):
+            if not window.holds(candidate):
+                effects.forgotten.append(candidate)  # it counts under another rule, and is kept there
+            return None
+        is_newest = window.insert(candidate)
+        if is_newest is None:
+            return None
+        if shared.condition.tallies:
+            shared.condition.entered(window, candidate)
+        if not is_newest:
+            self._noted = None
+        if len(window) > shared.max_candidates:
+            evicted = window.evict_oldest(shared.max_candidates)
+            effects.counts["evicted"] += len(evicted)
+            self._forget(evicted, effects)
+        hits = shared.condition.hits(window, candidate, self._noted, is_newest=is_newest)
+        if not hits and self.state.draft is None and not shared.needs_silence:
+            return None
+        return self._evaluated(candidate, hits, order_ns, effects)
 
-    def fire(self, timer: Timer, order_ns: int, effects: Effects) -> Changes:
-        """Expire candidates, close the episode or sweep up."""
+    def fire(self, timer: Timer, order_ns: int, effects: Effects) -> Changes | None:
+        """Expire candidates, or close the episode."""
         changes = Changes()
         if timer.name == "expiry" and timer == self._expiry:
             self._expiry = None
-            self._expire(timer.at_ns, order_ns, effects, changes)
+            # What came meanwhile may have moved the next change; then this timer has nothing to say.
+            if timer.at_ns == self._next_change_ns():
+                self._expire(timer.at_ns, order_ns, effects, changes)
             self._watch_expiry(changes)
         elif timer.name == "close" and timer == self._closing():
             self._close(order_ns, effects, changes)
-        elif timer.name == "sweep" and timer == self._sweep:
-            self._sweep = None
-            self._evict_before(timer.at_ns - self._plan.retention_ns, changes)
-            self._watch_sweep(changes)
+        return changes
+
+    def revise(self, effects: Effects) -> None:
+        """Write the matches that wait into the alert."""
+        if self._news is None or self.state.draft is None:
+            return
+        hits = [hit for hit, _ in self._news]
+        self.state.draft = self._shared.composer.extended(self.state.draft, hits, self._news[-1][1])
+        self._news = None
+        effects.draft(self.state.draft)
+
+    def sweep(self, order_ns: int, effects: Effects) -> Changes | None:
+        """Forget what is too old."""
+        forgotten = self.window.evict_before(order_ns - self._shared.retention_ns)
+        if forgotten:
+            self._forget(forgotten, effects)
+        return None
+
+    def dissolve(self, order_ns: int, effects: Effects) -> Changes | None:
+        """Forget everything; an open episode is closed."""
+        changes = Changes()
+        if self.state.draft is not None:
+            self._close(order_ns, effects, changes)
+        self._forget(self.window.evict_oldest(0), effects)
         return changes
 
     def take_back(self, candidate: Candidate) -> None:
         """Restore an applied candidate."""
-        self._insert(candidate)
+        self.window.insert(candidate)
+
+    def decision(self, event_id: str) -> Decision | None:  # noqa: ARG002  the protocol's
+        """Types with episodes decide no single trigger."""
+        return None
+
+    def take_back_decision(self, decision: Decision) -> None:
+        """Types with episodes decide no single trigger."""
 
     def wanted_timers(self) -> Iterator[Timer]:
         """Return the timers that follow from the state."""
         changes = Changes()
         self._watch_expiry(changes)
-        self._watch_sweep(changes)
         yield from changes.timers
         closing = self._closing()
         if closing is not None and self.state.draft is not None:
             yield closing
-            yield Timer(self.state.draft.opened_ns + self._plan.rule.max_episode_ns, "close")
+            yield Timer(self.state.draft.opened_ns + self._shared.max_episode_ns, "close")
 
     def is_empty(self) -> bool:
         """Whether neither a candidate nor an episode is left."""
-        return not self.window.entries and self.state.draft is None
+        return not len(self.window) and self.state.draft is None
 
-    def _insert(self, candidate: Candidate) -> bool:
-        if not self._condition.counts_rules and self.window.has_event(candidate.time_ns, candidate.event_id):
-            return False
-        if not self.window.insert(candidate):
-            return False
-        self._condition.inserted(candidate)
-        return True
+    def _forget(self, candidates: list[Candidate], effects: Effects) -> None:
+        if self._shared.condition.tallies:
+            self._shared.condition.left(self.window, candidates)
+        effects.forgotten += candidates
 
-    def _evict_before(self, time_ns: int, changes: Changes) -> None:
-        self._evicted(self.window.evict_before(time_ns), changes)
-
-    def _bound(self, effects: Effects, changes: Changes) -> None:
-        evicted = self.window.evict_oldest(self._max_candidates)
-        if evicted:
-            effects.counts["evicted"] += len(evicted)
-            self._evicted(evicted, changes)
-
-    def _evicted(self, candidates: list[Candidate], changes: Changes) -> None:
-        for candidate in candidates:
-            self._condition.evicted(candidate)
-        changes.forgotten.extend(candidates)
+    def _evaluated(self, candidate: Candidate, hits: Sequence[Hit], order_ns: int, effects: Effects) -> Changes | None:
+        changes = Changes()
+        late = candidate.ready_ns - candidate.time_ns > self._shared.lateness_ns
+        for index, hit in enumerate(hits):
+            hit.late = late
+            self._take(hit, order_ns, effects, changes, first=index == 0)
+        if self.state.draft is not None and not hits and not late and self.state.false_since_ns is None:
+            self._became_false(candidate.time_ns, changes)
+        self._watch_expiry(changes)
+        return changes
 
     def _take(self, hit: Hit, order_ns: int, effects: Effects, changes: Changes, *, first: bool) -> None:
-        if not self._composer.claim(hit, self._key):
+        shared, state = self._shared, self.state
+        if not shared.composer.claim(hit, self._key):
             return
         if first:
-            for result in self._composer.result(hit, self._key, order_ns):
+            for result in shared.composer.result(hit, self._key, order_ns):
                 effects.result(result)
-        if not self._plan.rule.meta.generate:
+        if not shared.generate:
             return
-        if self._plan.rule.refire == "every":
-            effects.draft(self._composer.draft(hit, self._key, order_ns, "closed"))
+        if shared.refires:
+            effects.draft(shared.composer.draft(hit, self._key, order_ns, "closed"))
             return
-        state = self.state
         if state.draft is None:
-            # Whatever left the window before this moment has no say in this episode.
-            if not self._plan.needs_silence:
-                state.expired_ns = hit.time_ns - self._plan.rule.timespan_ns - 1
-                self._expiry = None
-            state.draft = self._composer.draft(hit, self._key, order_ns, "active")
-            changes.timers.append(Timer(state.draft.opened_ns + self._plan.rule.max_episode_ns, "close"))
+            self._open(hit, order_ns, effects, changes)
         else:
-            opened_ns = state.draft.opened_ns
-            state.draft = self._composer.extended(state.draft, hit, order_ns)
-            if state.draft.opened_ns < opened_ns:
-                changes.timers.append(Timer(state.draft.opened_ns + self._plan.rule.max_episode_ns, "close"))
+            self._note(hit, order_ns, effects, changes)
         if state.false_since_ns is not None and hit.time_ns >= state.false_since_ns:
             # A late hit from before the condition became false does not make it true again.
             state.false_since_ns = None
-        effects.draft(state.draft)
         changes.group = True
+
+    def _open(self, hit: Hit, order_ns: int, effects: Effects, changes: Changes) -> None:
+        shared, state = self._shared, self.state
+        # Whatever left the window before this moment has no say in this episode.
+        if not shared.needs_silence:
+            state.expired_ns = hit.time_ns - shared.span_ns - 1
+            self._expiry = None
+        state.draft = shared.composer.draft(hit, self._key, order_ns, "active")
+        effects.draft(state.draft)
+        changes.timers.append(Timer(state.draft.opened_ns + shared.max_episode_ns, "close"))
+        self._remember(hit)
+
+    def _note(self, hit: Hit, order_ns: int, effects: Effects, changes: Changes) -> None:
+        """Keep a further match of the episode until the end of the batch; a late one may change when it began."""
+        changes.news = True
+        if self._news is None:
+            self._news = []
+        self._news.append((hit, order_ns))
+        self._remember(hit)
+        draft = self.state.draft
+        if draft is not None and (hit.late or len(self._news) >= MAX_NEWS):
+            self.revise(effects)
+            if self.state.draft is not None and self.state.draft.opened_ns < draft.opened_ns:
+                changes.timers.append(Timer(self.state.draft.opened_ns + self._shared.max_episode_ns, "close"))
+
+    def _remember(self, hit: Hit) -> None:
+        newest = self.window.newest() if len(self.window) else None
+        self._noted = newest if newest is not None and newest[3] is hit.anchor else None
 
     def _expire(self, at_ns: int, order_ns: int, effects: Effects, changes: Changes) -> None:
         """Evaluate what is left once the candidates of one instant have left the window."""
-        span_ns = self._plan.rule.timespan_ns
-        left_ns = at_ns - span_ns
+        left_ns = at_ns - self._shared.span_ns
         leaving = self.window.between(left_ns, left_ns)
         self.state.expired_ns = left_ns
         changes.group = True
         if not leaving:
             return
-        hit = self._condition.between(self.window, left_ns + 1, at_ns, leaving[-1][3])
+        hit = self._shared.condition.between(self.window, left_ns + 1, at_ns, leaving[-1][3])
         if hit is not None:
             hit.decided_by = f"{hit.decided_by}{EXPIRED}"
         if self.state.draft is None:
             # Less can make only these true; what was true all along opened its episode when it became so.
-            if hit is not None and self._plan.needs_silence:
+            if hit is not None and self._shared.needs_silence:
                 self._take(hit, order_ns, effects, changes, first=True)
         elif hit is None and self.state.false_since_ns is None:
             self._became_false(at_ns, changes)
         elif hit is not None:
             self.state.false_since_ns = None
-            if self._plan.needs_silence and self._composer.claim(hit, self._key):
+            if self._shared.needs_silence and self._shared.composer.claim(hit, self._key):
                 # Episodes concern alerts only: an outer correlation hears of it as it would without one.
-                for result in self._composer.result(hit, self._key, order_ns):
+                for result in self._shared.composer.result(hit, self._key, order_ns):
                     effects.result(result)
 
     def _became_false(self, time_ns: int, changes: Changes) -> None:
@@ -204,27 +291,27 @@ class WindowedGroup:
         state = self.state
         if state.draft is None:
             return None
-        at_ns = state.draft.opened_ns + self._plan.rule.max_episode_ns
+        at_ns = state.draft.opened_ns + self._shared.max_episode_ns
         if state.false_since_ns is not None:
-            at_ns = min(at_ns, state.false_since_ns + self._plan.rule.timespan_ns)
+            at_ns = min(at_ns, state.false_since_ns + self._shared.span_ns)
         return Timer(at_ns, "close")
 
     def _close(self, order_ns: int, effects: Effects, changes: Changes) -> None:
+        self.revise(effects)
         if self.state.draft is not None:
             effects.draft(msgspec.structs.replace(self.state.draft, status="closed", ready_ns=order_ns))
         self.state.draft = None
         self.state.false_since_ns = None
+        self._noted = None
         changes.group = True
 
     def _watch_expiry(self, changes: Changes) -> None:
-        if self._expiry is not None or not (self._plan.needs_silence or self.state.draft is not None):
-            return
-        following = self.window.first_after(self.state.expired_ns)
-        if following is not None:
-            self._expiry = Timer(following[0] + self._plan.rule.timespan_ns, "expiry")
+        at_ns = self._next_change_ns()
+        if at_ns is not None and (self._expiry is None or at_ns < self._expiry.at_ns):
+            self._expiry = Timer(at_ns, "expiry")
             changes.timers.append(self._expiry)
 
-    def _watch_sweep(self, changes: Changes) -> None:
-        if self._sweep is None and self.window.entries:
-            self._sweep = Timer(self.window.entries[-1][0] + self._plan.retention_ns + 1, "sweep")
-            changes.timers.append(self._sweep)
+    def _next_change_ns(self) -> int | None:
+        if self._shared.needs_silence or self.state.draft is not None:
+            return self._shared.condition.next_change_ns(self.window, self.state.expired_ns)
+        return None

@@ -227,6 +227,16 @@ def test_nothing_is_applied_before_every_partition_has_reported() -> None:
     assert collected(correlator.process([PartitionClock(1, 10**15, 0)]))
 
 
+def test_a_late_candidate_moves_the_end_of_an_episode_also_after_a_crash() -> None:
+    text = f"{AB}---\n{rule('r_c', 'c')}---\ntitle: t\nname: t\ncorrelation:\n{ORDERED}"
+    bench = Bench(text.replace("rules: [r_a, r_b]", "rules: [r_a, r_b, r_c]").replace("10s", "5s"), uncertainty_s=1.0)
+    early = [_event("0", "a", 0), _event("1", "b", 1), _event("2", "c", 5)]
+    late = [_event("3", "a", 0.5, ready_s=15.5), _event("4", "a", 0, ready_s=16)]
+    whole = bench.run_in_pieces([*early, *late], 1, [], [])
+    assert bench.run_in_pieces([*early, *late], 1, [], [True]) == whole
+    assert _only(whole).ready_ns == 10.5 * SECOND
+
+
 def test_state_of_a_rule_that_left_is_deleted() -> None:
     old, new = _bench(COUNT), Bench(AB)
     before = old.correlator()
