@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from detector.matching.columns import Column, Event, Folded, NestedEventError, Values, fold_lines, text_column
+from detector.matching.columns import (
+    SCALARS,
+    Column,
+    Event,
+    Folded,
+    NestedEventError,
+    Values,
+    fold_lines,
+    has_kind,
+    text_column,
+)
 from detector.matching.plan import FieldPlan, Plan
 from detector.matching.terms import SEPARATOR
 
@@ -58,18 +68,27 @@ class Batch:
                 lines = self._read(path, column, looks_inside=looks_inside)
                 if lines.size:
                     _place(_hits(field, lines), lines, column, found)
-            elif looks_inside and not {dict, list}.isdisjoint(map(type, column)):
-                raise NestedEventError
-            elif path in plan.reads and list in map(type, column):
-                if any(isinstance(each, dict | list) for value in column if isinstance(value, list) for each in value):
-                    raise NestedEventError
-                self.listed.add(path)
+            elif looks_inside or path in plan.reads:
+                self._look_into(path, column, looks_inside=looks_inside)
         every = range(len(self.events))
         hits: Hits = {group: set(rows) for group, rows in found.items()}
         hits.update((group, every) for path, group in plan.present.items() if path in self.values)
         if plan.always is not None:
             hits[plan.always] = every
         return hits
+
+    def _look_into(self, path: str, column: Column, *, looks_inside: bool) -> None:
+        """See whether a column that no anchor is in has objects or lists that a rule may ask for."""
+        kinds = set(map(type, column))
+        if kinds <= SCALARS:
+            return
+        has_lists = has_kind(kinds, list)
+        if looks_inside and (has_lists or has_kind(kinds, dict)):
+            raise NestedEventError
+        if has_lists:
+            if any(isinstance(each, dict | list) for value in column if isinstance(value, list) for each in value):
+                raise NestedEventError
+            self.listed.add(path)
 
     def _read(self, path: str, column: Column, *, looks_inside: bool) -> _Lines:
         """Fold a column into lines, and keep them for the checks."""
@@ -79,7 +98,7 @@ class Batch:
         try:
             text, is_exact = fold_lines(values)
         except TypeError:  # not all text
-            if looks_inside and dict in map(type, column):
+            if looks_inside and has_kind(set(map(type, column)), dict):
                 raise NestedEventError from None
             values, rows = text_column(values)
             text, is_exact = fold_lines(values)

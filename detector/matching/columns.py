@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from detector.matching.terms import KEYWORD, MISSING, SEPARATOR
@@ -10,6 +10,14 @@ from detector.matching.values import fold, text_of
 
 Event = Mapping[str, Any]
 Column = Sequence[Any]
+
+
+SCALARS = frozenset({str, int, float, bool, type(None)})
+
+
+def has_kind(kinds: Iterable[type], wanted: type) -> bool:
+    """Return whether one of some types is another, or derived from it as a caller's own lists and objects are."""
+    return any(issubclass(kind, wanted) for kind in kinds)
 
 
 class NestedEventError(Exception):
@@ -96,8 +104,7 @@ def text_column(column: Column) -> tuple[list[str], list[int] | None]:
     Raises:
         NestedEventError: A list holds objects or lists.
     """
-    kinds = set(map(type, column))
-    if list not in kinds:
+    if not has_kind(set(map(type, column)), list):
         return [MISSING if (text := text_of(value)) is None else text for value in column], None
     texts: list[str] = []
     rows: list[int] = []

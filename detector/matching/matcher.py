@@ -57,6 +57,7 @@ class Matcher:
         self._checker = Checker(rules, findable, failed)
         self._planner = Planner(findable, terms, scanner or default_scanner(), self._applies)
         self._shapes = Shapes()
+        self._has_asked = False
         self._categories = _values(rules, "category")
         self._products = _values(rules, "product")
         self._services = _values(rules, "service")
@@ -139,10 +140,21 @@ class Matcher:
             flat = [dict(flat_fields(event)) for event in group.events]
             for each in groups_of(flat, group.source):
                 self._match(each.at(group.rows), found, is_flat=True)
-        except Exception as error:  # noqa: BLE001  a value that cannot even be read: the oracle says which rule it is
-            _log.warning("batch_failed", events=len(group.events), error=repr(error))
-            for row, event in zip(group.rows, group.events, strict=True):
-                found.extend((row, number) for number in self.try_all(event, group.source))
+        except Exception as error:  # noqa: BLE001  something in an event that cannot even be read
+            if len(group.events) > 1:  # the others are none the worse for it
+                for row, event in zip(group.rows, group.events, strict=True):
+                    self._match(EventGroup(group.source, group.names, (event,), (row,)), found, is_flat=is_flat)
+            else:
+                self._ask_oracle(group, found, error)
+
+    def _ask_oracle(self, group: EventGroup, found: list[Found], error: Exception) -> None:
+        if not self._has_asked:
+            self._has_asked = True
+            _log.warning("fast_path_failed", error=repr(error), remedy="none needed: such events take a slow path")
+        try:
+            found.extend((group.rows[0], number) for number in self.try_all(group.events[0], group.source))
+        except Exception as other:  # noqa: BLE001  one of the broad catches: around one record
+            _log.error("event_unreadable", error=repr(other))
 
     def _match_few(
         self, planning: Planning, source: LogSource, group: EventGroup, found: list[Found], *, is_flat: bool

@@ -113,6 +113,8 @@ class HyperscanScanner:
         return found
 
 
+_HALVES = re.compile("[\ud800-\udfff]")
+
 _STATE = 32
 """Bytes of an automaton for each character of its literals, at most, as measured."""
 
@@ -126,7 +128,7 @@ class AhoCorasickScanner:
 
     def lines(self, text: str, lines: int) -> tuple[Iterable[int], Sequence[int]]:
         """Return the lines and the literals found."""
-        found = self._automaton.find_matches_as_indexes(text, overlapping=True)
+        found = self._find(text)
         if not found:
             return (), ()
         ends = [end for _, _, end in found]
@@ -134,7 +136,13 @@ class AhoCorasickScanner:
 
     def literals(self, text: str) -> Sequence[int]:
         """Return the literals found."""
-        return [each[0] for each in self._automaton.find_matches_as_indexes(text, overlapping=True)]
+        return [each[0] for each in self._find(text)]
+
+    def _find(self, text: str) -> list[tuple[int, int, int]]:
+        try:
+            return self._automaton.find_matches_as_indexes(text, overlapping=True)
+        except UnicodeEncodeError:  # half of a surrogate pair, which no literal has
+            return self._automaton.find_matches_as_indexes(_HALVES.sub("\ufffd", text), overlapping=True)
 
 
 def _lines_of(ends: list[int], buffer: Any, separator: Any, text: str, lines: int) -> Iterable[int]:  # noqa: ANN401

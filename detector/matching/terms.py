@@ -7,6 +7,7 @@ A term's kind says how columns of folded text are searched for its literal. Test
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Literal
 
@@ -36,7 +37,7 @@ MISSING = "\x01\x02"
 
 SEPARATOR = "\n"
 
-_SPECIAL = frozenset("\n\r\x01\x02")
+_SPECIAL = re.compile("[\n\r\x01\x02\ud800-\udfff]")
 
 ABSENT = 1e-4
 """Expected hits an event of a field that a stream never has: hardly any, yet fewer literals are better."""
@@ -185,8 +186,11 @@ def all_of(parts: list[Tree]) -> Tree | None:
 
 
 def is_searchable(literal: str) -> bool:
-    """Return whether a literal cannot span two lines of a column, nor be part of the text for a missing value."""
-    return literal.isprintable() or _SPECIAL.isdisjoint(literal)
+    """Return whether a literal cannot span two lines of a column, nor be part of the text for a missing value.
+
+    Nor may it hold half of a surrogate pair, which scanners do not take.
+    """
+    return literal.isprintable() or _SPECIAL.search(literal) is None
 
 
 def _term(path: str, kind: TermKind, literal: str) -> Term:
