@@ -267,6 +267,7 @@ class WindowedGroup:
         hit = self._shared.condition.between(self.window, left_ns + 1, at_ns, leaving[-1][3])
         if hit is not None:
             hit.decided_by = f"{hit.decided_by}{EXPIRED}"
+            hit.late = order_ns > at_ns
         if self.state.draft is None:
             # Less can make only these true; what was true all along opened its episode when it became so.
             if hit is not None and self._shared.needs_silence:

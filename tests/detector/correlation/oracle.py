@@ -78,6 +78,26 @@ def extended(
     return found
 
 
+def extended_ordered(
+    arrivals: Sequence[Arrival], span_s: float, steps: str, unwanted: str
+) -> set[tuple[object, float]]:
+    """Keys and begins of windows, each from a first step, that hold all steps in order and nothing unwanted."""
+    found = set[tuple[object, float]]()
+    for first in arrivals:
+        if first.fields["event.action"] != steps[0]:
+            continue
+        end_s = first.time_s + span_s
+        within = [each for each in arrivals if first.time_s <= each.time_s <= end_s]
+        own = [each for each in within if each.fields["user.name"] == first.fields["user.name"]]
+        at_s: float | None = first.time_s
+        for step in steps[1:]:
+            times = [each.time_s for each in own if each.fields["event.action"] == step and each.time_s >= (at_s or 0)]
+            at_s = min(times, default=None) if at_s is not None else None
+        if at_s is not None and not any(str(each.fields["event.action"]) in unwanted for each in own):
+            found.add((first.fields["user.name"], first.time_s))
+    return found
+
+
 def expressed(arrivals: Sequence[Arrival], span_s: float, holds: Callable[[set[object]], bool]) -> set[str]:
     """Events with which a condition without `not` holds over what has happened in the span that ends with them."""
     found = set[str]()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import pytest
@@ -17,6 +18,7 @@ from tests.detector.correlation.test_against_oracle import arrivals
 RULES = "---\n".join(rule(action, action) for action in "abc")
 
 
+@functools.cache
 def _bench(condition: str, kind: str = "temporal", *, uncertainty_s: float = 0.0, more: str = "") -> Bench:
     body = f"  type: {kind}\n  group-by: [user.name]\n  timespan: 5s\n  condition: {condition}\n"
     return Bench(f"{RULES}---\ntitle: t\nname: t\ncorrelation:\n{body}{more}", uncertainty_s=uncertainty_s)
@@ -53,6 +55,20 @@ def test_on_time_arrivals_give_what_the_oracle_gives(condition: str, data: st.Da
     told = [(draft.group[0], draft.last_ns / SECOND - 5) for draft in drafts]
     assert len(told) == len(set(told))
     assert set(told) == oracle.extended(events, 5, anchors, holds)
+
+
+@pytest.mark.parametrize(
+    ("condition", "steps", "unwanted"),
+    [("a and b and not c", "ab", "c"), ("not c and b and a", "ba", "c"), ("a and not b and not c", "a", "bc")],
+)
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_sequences_give_what_the_oracle_gives(condition: str, steps: str, unwanted: str, data: st.DataObject) -> None:
+    events = data.draw(arrivals())
+    drafts = _bench(condition, "temporal_ordered").run(events).values()
+    told = [(draft.group[0], draft.last_ns / SECOND - 5) for draft in drafts]
+    assert len(told) == len(set(told))
+    assert set(told) == oracle.extended_ordered(events, 5, steps, unwanted)
 
 
 WITHOUT_NOT: dict[str, Callable[[set[object]], bool]] = {
