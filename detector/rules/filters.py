@@ -81,7 +81,7 @@ class Filters:
         logsource = self._logsource(document)
         chosen = [self._rules[rule_id] for rule_id in (self._rules if named is None else named)]
         chosen = [rule for rule in chosen if self._covers(document, logsource, rule, noted=named is not None)]
-        if not chosen:
+        if not chosen and named is None:
             self.notes.append(document.fault("applies to no rule", "delete it, or widen its log source"))
         parts = dict[LogSource, _Part]()
         for written in {rule.written for rule in chosen} or {logsource}:

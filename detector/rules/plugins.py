@@ -16,8 +16,6 @@ from sigma.processing.pipeline import ProcessingPipeline
 from detector.rules.meta import suggest
 
 _PACKAGES = {
-    "crowdstrike_fdr": "pysigma-backend-crowdstrike",
-    "crowdstrike_falcon": "pysigma-backend-crowdstrike",
     "ecs_kubernetes": "pysigma-backend-elasticsearch",
     "ecs_macos_esf": "pysigma-backend-elasticsearch",
     "ecs_windows": "pysigma-backend-elasticsearch",
@@ -27,7 +25,6 @@ _PACKAGES = {
     "sysmon": "pysigma-pipeline-sysmon",
     "windows-audit": "pysigma-pipeline-windows",
     "windows-logsources": "pysigma-pipeline-windows",
-    "zeek_raw": "pysigma-backend-elasticsearch",
 }
 """Which package brings a well-known pipeline, for advice."""
 
@@ -46,7 +43,7 @@ def plugin_pipeline(name: str, bundled: Iterable[str]) -> tuple[ProcessingPipeli
     made = installed.get(name)
     if made is None:
         package = _PACKAGES.get(name)
-        known = suggest(name, [*bundled, *installed, *_PACKAGES])
+        known = "" if package else suggest(name, [*bundled, *installed, *_PACKAGES])
         instead = f"install the package {package}" if package else f"give {', '.join(bundled)}, a file or a plugin's"
         raise ValueError(f"no file, bundled pipeline or installed pySigma plugin has this name{known}; {instead}")
     try:
@@ -72,7 +69,8 @@ def _installed() -> dict[str, Any]:
 
 def _source(name: str, made: Any) -> str:  # noqa: ANN401  a function or an object of a plugin's
     """Return name, version and source text: what decides what the plugin's pipeline does."""
-    module = sys.modules[getattr(made, "__module__", None) or type(made).__module__]
+    function = getattr(made, "func", None) or made  # what pySigma's decorator wraps
+    module = sys.modules[getattr(function, "__module__", None) or type(function).__module__]
     path = inspect.getsourcefile(module)
     text = Path(path).read_text(encoding="utf-8") if path is not None else ""
     return "\n".join((name, module.__name__, _version(module.__name__), text))

@@ -174,9 +174,17 @@ def ours_pipeline() -> ProcessingPipeline:
 def decorated():
     return ProcessingPipeline(name="d", items=[ProcessingItem(FieldMappingTransformation({"f": "decorated"}))])
 
+class classy(Pipeline):
+    def apply(self):
+        return ProcessingPipeline(name="c", items=[ProcessingItem(FieldMappingTransformation({"f": "plugged"}))])
+
 def broken_pipeline() -> ProcessingPipeline:
     raise ValueError("no table")
 """
+
+
+PLUGGED = ("ours", "decorated", "classy")
+"""pySigma's three forms of a pipeline."""
 
 
 def test_an_installed_plugin_is_found_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,9 +196,13 @@ def test_an_installed_plugin_is_found_by_its_name(tmp_path: Path, monkeypatch: p
     try:
         assert fields_of("ours") == {"plugged"}
         assert fields_of("decorated") == {"decorated"}
-        before = load_rules(RULE, pipelines=["ours"]).rules["r"].meta.semantic_hash
+        assert fields_of("classy") == {"plugged"}
+        hashes = {
+            name: load_rules(RULE, pipelines=[name]).rules["r"].meta.semantic_hash for name in ("ours", "decorated")
+        }
         (package / "__init__.py").write_text(PLUGIN.replace("plugged", "changed"))
-        assert load_rules(RULE, pipelines=["ours"]).rules["r"].meta.semantic_hash != before
+        for name, before in hashes.items():
+            assert load_rules(RULE, pipelines=[name]).rules["r"].meta.semantic_hash != before
         with pytest.raises(RuleErrors, match="the plugin's pipeline cannot be made: no table"):
             load_rules(RULE, pipelines=["broken"])
     finally:
