@@ -9,6 +9,7 @@ from typing import NamedTuple
 from sigma.processing.pipeline import ProcessingPipeline
 
 from detector.errors import RuleFault
+from detector.rules.fieldmapping import FieldMapper
 from detector.rules.meta import hash_of
 from detector.rules.pipelines import read_pipelines
 from detector.rules.placeholders import Lists, Placeholders
@@ -21,11 +22,13 @@ class Adaptation(NamedTuple):
         pipeline: The merged pipelines; None without any.
         pipeline_hash: Of their texts, for semantic hashes.
         placeholders: The lists.
+        fields: Maps fields outside detections.
     """
 
     pipeline: ProcessingPipeline | None
     pipeline_hash: str
     placeholders: Placeholders
+    fields: FieldMapper
 
     @property
     def hash(self) -> str:
@@ -42,4 +45,4 @@ def adapt(pipelines: Sequence[str | Path], lists: Lists, faults: list[RuleFault]
         faults: Takes what cannot be used.
     """
     pipeline, pipeline_hash = read_pipelines(pipelines, faults)
-    return Adaptation(pipeline, pipeline_hash, Placeholders(lists))
+    return Adaptation(pipeline, pipeline_hash, Placeholders(lists), FieldMapper(pipeline))

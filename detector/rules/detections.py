@@ -13,13 +13,11 @@ from detector.rules.advice import advised
 from detector.rules.condition import Condition, Or, field_paths
 from detector.rules.convert import UnsupportedConditionError, convert
 from detector.rules.documents import RuleDocument
+from detector.rules.fieldmapping import OURS
 from detector.rules.meta import read_meta, suggest
 from detector.rules.model import DetectionRule, LogSource, Suppress
 from detector.rules.naming import Names, joined
 from detector.rules.spelling import carry_case, spelt
-
-OURS = "isthmus"
-"""Taxonomy of rules whose fields are the engine's own: no pipeline concerns them."""
 
 _NEEDED = ("title", "logsource", "detection", "status")
 _DESCRIBING = ("level", "tags", "taxonomy")
@@ -52,6 +50,10 @@ def read_detection(document: RuleDocument, adaptation: Adaptation) -> DetectionR
     """
     content = document.content
     parsed = parse_detection(content, adaptation)
+    suppress = _suppress(content.get("suppress"))
+    if suppress is not None and content.get("taxonomy") != OURS:
+        names = tuple(adaptation.fields.field(name, [parsed.written]) for name in suppress.group_by)
+        suppress = Suppress(suppress.timespan_ns, names)
     semantic = [content.get("detection"), content.get("logsource"), content.get("suppress"), *parsed.adapted_by]
     return DetectionRule(
         meta=read_meta(document, semantic),
@@ -59,7 +61,7 @@ def read_detection(document: RuleDocument, adaptation: Adaptation) -> DetectionR
         condition=parsed.condition,
         field_paths=frozenset(field_paths(parsed.condition)),
         written=parsed.written,
-        suppress=_suppress(content.get("suppress")),
+        suppress=suppress,
         names=parsed.names,
     )
 

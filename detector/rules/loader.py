@@ -17,6 +17,7 @@ from detector.rules.cache import RuleCache
 from detector.rules.compiling import CompiledFile, compile_file, names_of
 from detector.rules.correlations import generates, named_in, read_correlation
 from detector.rules.documents import RuleDocument, RuleFile, read_files
+from detector.rules.fieldmapping import FieldMapper, Part
 from detector.rules.filters import Filters
 from detector.rules.meta import key_of, suggest
 from detector.rules.model import CorrelationRule, DetectionRule, RuleMeta, RuleSet
@@ -87,6 +88,8 @@ class _Load:
         self._ids: dict[str, str] = {}
         self._refused: dict[str, str] = {}
         self._read: list[RuleDocument] = []
+        self._parts: dict[str, Part] = {}
+        self._fields = FieldMapper(None)
 
     def run(self, files: list[RuleFile], adaptation: Adaptation) -> RuleSet:
         compiled = self._compiled(files, adaptation)
@@ -98,6 +101,8 @@ class _Load:
         documents = [document for each in compiled for document in each.documents]
         narrowing = Filters(self._rules, self._ids, self._others(documents), adaptation)
         narrowing.apply([each for each in documents if "correlation" not in each.content], self._faults)
+        self._parts = {rule_id: Part(frozenset({rule.written})) for rule_id, rule in self._rules.items()}
+        self._fields = adaptation.fields
         self._read_correlations([each for each in documents if "correlation" in each.content])
         self._silence_named()
         return RuleSet(self._rules, self._correlations, self._bundle_hash(), tuple(narrowing.notes))
@@ -153,7 +158,9 @@ class _Load:
             level = 1 + max((self._correlations[each].level for each in ids if each in self._correlations), default=0)
             if level > MAX_LEVEL:
                 raise ValueError(f"stands on level {level}; correlations of correlations go {MAX_LEVEL} levels deep")  # noqa: TRY301
-            correlation = read_correlation(document, self._resolve, hashes, level)
+            parts = {each: self._parts[each] for each in ids}
+            mapped = self._fields.correlation(document, parts, self._resolve)
+            correlation = read_correlation(mapped, self._resolve, hashes, level)
         except ValueError as error:
             return self._refuse(document, str(error))
         except Exception as error:  # noqa: BLE001  one of the broad catches: around one rule
@@ -162,6 +169,7 @@ class _Load:
         if not self._register(meta):
             return False
         self._correlations[meta.id] = correlation
+        self._parts[meta.id] = Part(frozenset(), frozenset(correlation.aliases)).joined(parts.values())
         hashes[meta.id] = meta.semantic_hash
         self._read.append(document)
         return True
