@@ -12,6 +12,9 @@ from detector.alerting.document import AlertWriter
 from detector.candidate import Match
 from detector.errors import UnknownRuleError
 from detector.evaluation import BATCH, BatchEvaluator
+from detector.explaining.correlations.correlation import CorrelationExplainer
+from detector.explaining.correlations.gathering import Gathered
+from detector.explaining.correlations.model import CorrelationExplanation
 from detector.explaining.lookup import find_rule
 from detector.explaining.model import Explanation
 from detector.explaining.rule import RuleExplainer, notes_of
@@ -19,7 +22,7 @@ from detector.matching.grouping import Sources
 from detector.matching.matcher import Matcher
 from detector.matching.scanner import ScannerName
 from detector.rules.condition import TIME_FIELD
-from detector.rules.model import DetectionRule, LogSource, RuleSet
+from detector.rules.model import CorrelationRule, DetectionRule, LogSource, RuleSet
 from normalizers.event import EcsEvent
 from normalizers.timestamps import format_utc
 
@@ -100,6 +103,29 @@ class Engine:
         if not isinstance(found, DetectionRule):
             raise UnknownRuleError(f"{rule!r} is a correlation, which no single event matches; use explain_correlation")
         return RuleExplainer(found, notes_of(found, self.ruleset)).explain(event, _source(logsource))
+
+    def explain_correlation(
+        self, rule: str, events: Iterable[Mapping[str, Any]], *, time_field: str = "@timestamp"
+    ) -> CorrelationExplanation:
+        """Explain where a correlation fired over a batch, with which candidates, or what it misses.
+
+        Args:
+            rule: Its id, name or title.
+            events: As for `evaluate`; their position is their number.
+            time_field: Where the time stands.
+
+        Raises:
+            UnknownRuleError: There is no such correlation.
+        """
+        found = find_rule(self.ruleset, rule)
+        if not isinstance(found, CorrelationRule):
+            raise UnknownRuleError(f"{rule!r} is no correlation; use explain")
+        gathered = Gathered(self.ruleset, found)
+        given = list(events)
+        parts = (given[start : start + BATCH] for start in range(0, len(given), BATCH))
+        batches = ((some, [LogSource()] * len(some)) for some in parts)
+        gathered.read(batches, lambda some: self.match_batch(some, LogSource()), time_field)
+        return CorrelationExplainer(self.ruleset, found, gathered).explain()
 
     def rules_matching(self, event: Mapping[str, Any], logsource: LogSource | None = None) -> list[DetectionRule]:
         """Return the rules that match one event, flat or nested."""

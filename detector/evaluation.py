@@ -122,9 +122,7 @@ class BatchEvaluator:
         draft = found.draft
         if draft is None:
             timed = Timed(found.event_indexes[0], found.time_ns, event)
-            draft = self._router.draft_for(
-                self._ruleset.rules[found.rule_id].meta, _as_event(timed), found.time_ns or 0
-            )
+            draft = self._router.draft_for(self._ruleset.rules[found.rule_id].meta, as_event(timed), found.time_ns or 0)
         steps = tuple(msgspec.structs.replace(step, event_id=str(int(step.event_id))) for step in draft.steps)
         return msgspec.structs.replace(draft, steps=steps)
 
@@ -136,7 +134,7 @@ class BatchEvaluator:
                 meta = rule.meta
                 yield Evaluated(meta.id, meta.title, meta.name, (timed.index,), timed.time_ns)
             if correlates and timed.time_ns is not None:
-                event = event or _as_event(timed)
+                event = event or as_event(timed)
                 self._clock_ns = max(self._clock_ns, timed.time_ns)
                 candidates.extend(self._router.candidates_for(rule.meta.id, event, self._clock_ns))
         if timed.time_ns is None:
@@ -173,6 +171,7 @@ def _in_time(timed: Timed) -> tuple[bool, int, int]:
     return timed.time_ns is None, timed.time_ns or 0, timed.index
 
 
-def _as_event(timed: Timed) -> EcsEvent:
+def as_event(timed: Timed) -> EcsEvent:
+    """Return an event as candidates are made of it; its id sorts as its position does."""
     time_ns = timed.time_ns or 0
     return EcsEvent(f"{timed.index:012d}", time_ns, time_ns, 0, "", "", flatten(dict(timed.event)))

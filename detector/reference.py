@@ -18,6 +18,9 @@ from detector import settings
 from detector.__main__ import COMMANDS, main
 from detector.alerting.sinks import settings as sinks
 from detector.duration import Duration
+from detector.explaining import model as explaining
+from detector.explaining.correlations import model as correlations
+from detector.explaining.nearest import RuleExplanations
 from normalizers.context.columns import TABLES
 from normalizers.described import KINDS
 from normalizers.registry import NORMALIZERS
@@ -39,6 +42,18 @@ _STRUCTS: tuple[type[msgspec.Struct], ...] = (
     sinks.NdjsonSink,
     sinks.WebhookSink,
 )
+_EXPLANATIONS: tuple[type[msgspec.Struct], ...] = (
+    RuleExplanations,
+    explaining.Explanation,
+    explaining.SourceCheck,
+    explaining.Part,
+    explaining.Comparison,
+    correlations.CorrelationExplanation,
+    correlations.RuleSeen,
+    correlations.GroupSeen,
+    correlations.WindowSeen,
+    correlations.Seen,
+)
 _ATTRIBUTE = re.compile(r"^ {4}(?P<name>\w+): (?P<text>.+(?:\n {8,}.+)*)", re.MULTILINE)
 _HEAD = "<!-- Made from the code by `python -m detector.reference docs/reference`; edit the docstrings instead. -->"
 
@@ -48,6 +63,7 @@ def pages() -> dict[str, str]:
     return {
         "settings.md": _page("Settings of isthmus.yml", _settings()),
         "cli.md": _page("The isthmus command", _commands()),
+        "explanations.md": _page("Explanations as JSON", _explanations()),
         "fields.md": _page("Datasets, actions and context tables", _fields()),
     }
 
@@ -58,18 +74,30 @@ def _page(title: str, lines: Iterator[str]) -> str:
 
 def _settings() -> Iterator[str]:
     for struct in _STRUCTS:
-        tag = struct.__struct_config__.tag
-        document = inspect.cleandoc(struct.__doc__ or "")
-        yield f"## {struct.__name__}{f' (`type: {tag}`)' if tag else ''}"
-        yield ""
-        yield document.split("\n\n")[0].split("\nAttributes:")[0]
-        yield ""
-        yield "| setting | default | meaning |"
-        yield "|---|---|---|"
-        texts = {found["name"]: " ".join(found["text"].split()) for found in _ATTRIBUTE.finditer(document)}
-        for field in msgspec.structs.fields(struct):
-            yield f"| `{field.name}` | {_default(field)} | {texts.get(field.name, '')} |"
-        yield ""
+        yield from _struct(struct, "setting")
+
+
+def _explanations() -> Iterator[str]:
+    yield "What `isthmus eval --explain RULE --format ndjson` prints: for a rule a RuleExplanations, for a correlation"
+    yield "a CorrelationExplanation. What has its default is left out."
+    yield ""
+    for struct in _EXPLANATIONS:
+        yield from _struct(struct, "key")
+
+
+def _struct(struct: type[msgspec.Struct], called: str) -> Iterator[str]:
+    tag = struct.__struct_config__.tag
+    document = inspect.cleandoc(struct.__doc__ or "")
+    yield f"## {struct.__name__}{f' (`type: {tag}`)' if tag else ''}"
+    yield ""
+    yield document.split("\n\n")[0].split("\nAttributes:")[0]
+    yield ""
+    yield f"| {called} | default | meaning |"
+    yield "|---|---|---|"
+    texts = {found["name"]: " ".join(found["text"].split()) for found in _ATTRIBUTE.finditer(document)}
+    for field in msgspec.structs.fields(struct):
+        yield f"| `{field.name}` | {_default(field)} | {texts.get(field.name, '')} |"
+    yield ""
 
 
 def _default(field: Any) -> str:  # noqa: ANN401  msgspec's FieldInfo

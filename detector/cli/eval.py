@@ -27,6 +27,13 @@ from detector.rules.loader import load_rules
 
 MAX_LINE = 16 << 20
 
+EXAMPLES = """\b
+Examples:
+  isthmus eval -r rules/ -e events.ndjson
+  zcat day.ndjson.gz | isthmus eval -r my_rule.yml -e - --format text --stats
+  isthmus eval -r my_rule.yml -e events.ndjson --explain "My rule"
+"""
+
 
 class Events:
     """JSON events of a file, one a line; what is none is reported and skipped, so that positions stay."""
@@ -66,7 +73,7 @@ class Events:
             return {}
 
 
-@click.command(name="eval", short_help="Evaluate Sigma rules against JSON events.")
+@click.command(name="eval", short_help="Evaluate Sigma rules against JSON events.", epilog=EXAMPLES)
 @click.option(
     "-r",
     "--rules",
@@ -122,24 +129,20 @@ def evaluate(  # noqa: PLR0913, PLR0917  one a command-line option
     category_field: str,
     service_field: str,
 ) -> None:
-    r"""Evaluate rules against events that are JSON already; nothing is normalized or enriched.
+    """Evaluate rules against events that are JSON already; nothing is normalized or enriched.
 
     One line a match or alert, sorted by time and event. A rule is skipped only when the event's log source
     contradicts it; events without one meet every rule. Exit code 1 when rules or events had faults.
 
     With --explain, instead: which part of that rule's condition held for the events that came nearest, which did not
     and why; of a correlation, which events reached it, in which window, and what it still misses.
-
-    \b
-    Examples:
-      isthmus eval -r rules/ -e events.ndjson
-      zcat day.ndjson.gz | isthmus eval -r my_rule.yml -e - --format text --stats
-      isthmus eval -r my_rule.yml -e events.ndjson --explain "My rule" --event 3
     """
     try:
         lateness_ns = None if lateness is None else int(parse_duration(lateness))
     except ValueError as error:
         raise click.UsageError(f"--lateness: {error}") from error
+    if explain is not None and lateness is not None:
+        raise click.UsageError("--explain looks at events in order of time: leave --lateness out")
     faults = list[RuleFault]()
     placeholders = read_placeholders(lists, faults)
     cache = open_cache(enabled=not no_cache)
@@ -156,8 +159,8 @@ def evaluate(  # noqa: PLR0913, PLR0917  one a command-line option
     with file:
         source = Events(file, str(events))
         if explain is not None:
-            given = (_with_time(engine, some, time_field) for some in source)
-            explain_rule(Question(explain, event, nearest, layout or "text"), engine.ruleset, faults, given, fields)
+            question = Question(explain, event, nearest, layout or "text", time_field, fields)
+            explain_rule(question, engine, faults, (_with_time(engine, some, time_field) for some in source))
         else:
             batch = BatchEvaluator(
                 engine.ruleset,

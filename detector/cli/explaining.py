@@ -12,13 +12,18 @@ from typing import Any
 import click
 import msgspec
 
+from detector.engine import Engine
 from detector.errors import RuleFault, UnknownRuleError
+from detector.explaining.correlations.correlation import CorrelationExplainer
+from detector.explaining.correlations.gathering import Gathered, source_of
+from detector.explaining.correlations.lines import lines_of_correlation
+from detector.explaining.correlations.model import CorrelationExplanation
 from detector.explaining.lookup import find_rule
 from detector.explaining.nearest import Nearest, RuleExplanations
 from detector.explaining.rule import RuleExplainer, notes_of
 from detector.explaining.text import Line, lines_of
 from detector.matching.grouping import SourceFields
-from detector.rules.model import CorrelationRule, DetectionRule, LogSource, RuleSet
+from detector.rules.model import CorrelationRule, DetectionRule, RuleSet
 
 MAX_WIDTH = 120
 """Columns beyond which a line is hard to follow, however wide the terminal."""
@@ -34,45 +39,80 @@ class Question(msgspec.Struct, frozen=True):
         event: Position of the only event asked about; None: the nearest.
         nearest: How many events are explained.
         layout: `text` or `ndjson`.
+        time_field: Where an event's time stands.
+        sources: Where an event names its log source.
     """
 
     rule: str
     event: int | None
     nearest: int
     layout: str
+    time_field: str
+    sources: SourceFields
 
 
 Batches = Iterable[Sequence[Mapping[str, Any]]]
 
 
-def explain_rule(
-    question: Question, ruleset: RuleSet, faults: Sequence[RuleFault], batches: Batches, fields: SourceFields
-) -> None:
-    """Explain a rule for the events that match it and those that came nearest, and print that.
+def explain_rule(question: Question, engine: Engine, faults: Sequence[RuleFault], batches: Batches) -> None:
+    """Explain a rule for the events that match it and those that came nearest, or a correlation; and print that.
 
     Args:
         question: What was asked.
-        ruleset: The rules.
+        engine: The rules.
         faults: Rules that were refused.
         batches: Events.
-        fields: Where an event names its log source.
 
     Raises:
         click.UsageError: There is no such rule or event.
     """
-    rule = _asked_rule(question, ruleset, faults)
-    if not isinstance(rule, DetectionRule):
-        raise click.UsageError(f"--explain: {rule.meta.title!r} is a correlation")
+    rule = _asked_rule(question, engine.ruleset, faults)
+    if isinstance(rule, DetectionRule):
+        found = _events_of(question, rule, engine.ruleset, batches)
+        _print(found, _all_lines(found), question)
+    elif question.event is None:
+        told = _correlation(question, rule, engine, batches)
+        _print(told, lines_of_correlation(told), question)
+    else:
+        parts = _parts_of(question, rule, engine.ruleset, batches)
+        _print(parts, _all_lines(parts), question)
+
+
+def _events_of(question: Question, rule: DetectionRule, ruleset: RuleSet, batches: Batches) -> RuleExplanations:
     nearest = Nearest(RuleExplainer(rule, notes_of(rule, ruleset)), question.nearest)
     count = 0
     for index, event in enumerate(chain.from_iterable(batches)):
         count += 1
         if question.event in (None, index):
-            nearest.add(index, event, _source(event, fields))
+            nearest.add(index, event, source_of(event, question.sources))
+    _check_event(question, count)
+    return nearest.explanations()
+
+
+def _correlation(question: Question, rule: CorrelationRule, engine: Engine, batches: Batches) -> CorrelationExplanation:
+    gathered = Gathered(engine.ruleset, rule)
+    sourced = ((some, [source_of(event, question.sources) for event in some]) for some in batches)
+    gathered.read(sourced, lambda some: engine.match_batch(some, question.sources), question.time_field)
+    return CorrelationExplainer(engine.ruleset, rule, gathered).explain()
+
+
+def _parts_of(question: Question, rule: CorrelationRule, ruleset: RuleSet, batches: Batches) -> RuleExplanations:
+    """Explain one event for each detection that a correlation stands on."""
+    events = list(chain.from_iterable(batches))
+    _check_event(question, len(events))
+    index = question.event or 0
+    source = source_of(events[index], question.sources)
+    explainers = [RuleExplainer(each, notes_of(each, ruleset)) for each in Gathered(ruleset, rule).rules.values()]
+    told = tuple(explainer.explain(events[index], source, index) for explainer in explainers)
+    matched = sum(each.matched for each in told)
+    return RuleExplanations(
+        rule_id=rule.meta.id, rule_title=rule.meta.title, events=1, matched=min(matched, 1), explanations=told
+    )
+
+
+def _check_event(question: Question, count: int) -> None:
     if question.event is not None and question.event >= count:
         raise click.UsageError(f"--event {question.event}: there are {count} events, counted from 0")
-    found = nearest.explanations()
-    _print(found, _all_lines(found), question)
 
 
 def _asked_rule(question: Question, ruleset: RuleSet, faults: Sequence[RuleFault]) -> DetectionRule | CorrelationRule:
@@ -118,8 +158,3 @@ def _painted(line: Line, width: int) -> str:
         return click.style(text, dim=True)
     colour = _COLOURS.get(line.tone)
     return text if colour is None else text.replace(mark, click.style(mark, fg=colour, bold=True), 1)
-
-
-def _source(event: Mapping[str, Any], fields: SourceFields) -> LogSource:
-    values = (event.get(fields.category), event.get(fields.product), event.get(fields.service))
-    return LogSource(*(value if isinstance(value, str) else None for value in values))

@@ -30,7 +30,14 @@ from normalizers.source import SourceProfile
 _READ = 5_000
 
 
-@click.command(name="replay", short_help="Run recorded records through the pipeline.")
+EXAMPLES = """\b
+Examples:
+  isthmus replay -c isthmus.yml old/raw.db
+  isthmus replay -c isthmus.yml plant-a/pacs=doors.ndjson plant-a/vpn=asa.log
+"""
+
+
+@click.command(name="replay", short_help="Run recorded records through the pipeline.", epilog=EXAMPLES)
 @config_option
 @click.option(
     "--data",
@@ -40,15 +47,10 @@ _READ = 5_000
 @no_cache_option
 @click.argument("inputs", nargs=-1, required=True)
 def replay_command(config: Path, data: Path | None, inputs: tuple[str, ...], *, no_cache: bool) -> None:
-    r"""Run recorded raw records through the whole pipeline at full speed, taking time from the records.
+    """Run recorded raw records through the whole pipeline at full speed, taking time from the records.
 
     INPUT is a raw log of the engine (raw.db), or SOURCE=FILE for a file of raw records in any layout; SOURCE is the
     source's id in the settings. Nothing is sent to sinks, and the engine's own databases are not touched.
-
-    \b
-    Examples:
-      isthmus replay -c isthmus.yml old/raw.db
-      isthmus replay -c isthmus.yml plant-a/pacs=doors.ndjson plant-a/vpn=asa.log
     """
     try:
         settings = without_cache(load_settings(config)) if no_cache else load_settings(config)

@@ -14,6 +14,7 @@ from detector.correlation.hit import Hit
 from detector.correlation.liveness import Liveness
 from detector.correlation.plan import CorrelationSettings
 from detector.correlation.triggered import TriggeredGroup
+from detector.rules.model import CorrelationRule
 from detector.task import EngineEvent
 
 
@@ -80,14 +81,7 @@ class AbsenceGroup(TriggeredGroup):
                 self._note(self._withdraw(decision, order_ns, reason, effects), changes)
 
     def _span(self, trigger: Candidate) -> tuple[int, int]:
-        timespan_ns = self._plan.rule.timespan_ns
-        before_ns = timespan_ns if self._absence.when in {"before", "around"} else 0
-        after_ns = timespan_ns if self._absence.when in {"after", "around"} else 0
-        if self._absence.until is not None:
-            end_ns = _date_ns(trigger.fields.get(self._absence.until))
-            wanted_ns = (end_ns - trigger.time_ns if end_ns is not None else 0) + timespan_ns
-            after_ns = min(max(wanted_ns, 0), self._absence.cap_ns or timespan_ns)
-        return trigger.time_ns - before_ns, trigger.time_ns + after_ns
+        return span_of(self._plan.rule, trigger)
 
     def _is_partner(self, trigger: Candidate, candidate: Candidate) -> bool:
         start_ns, end_ns = self._span(trigger)
@@ -103,6 +97,19 @@ class AbsenceGroup(TriggeredGroup):
                 if candidate.event_id != trigger.event_id:
                     return candidate
         return None
+
+
+def span_of(rule: CorrelationRule, trigger: Candidate) -> tuple[int, int]:
+    """Return the first and last time at which a partner of a trigger counts."""
+    absence = rule.absence
+    assert absence is not None  # noqa: S101  only absences have triggers without partners
+    before_ns = rule.timespan_ns if absence.when in {"before", "around"} else 0
+    after_ns = rule.timespan_ns if absence.when in {"after", "around"} else 0
+    if absence.until is not None:
+        end_ns = _date_ns(trigger.fields.get(absence.until))
+        wanted_ns = (end_ns - trigger.time_ns if end_ns is not None else 0) + rule.timespan_ns
+        after_ns = min(max(wanted_ns, 0), absence.cap_ns or rule.timespan_ns)
+    return trigger.time_ns - before_ns, trigger.time_ns + after_ns
 
 
 def _coverage_gap(rule_id: str, trigger: Candidate, source: str, end_ns: int) -> EngineEvent:

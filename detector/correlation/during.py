@@ -55,7 +55,7 @@ class DuringGroup(TriggeredGroup):
         known = watched or only_grow(self._during.count)
         if not known or not all_hold(self._during.count, len(openers)):
             return None
-        added = self._added(trigger, openers)
+        added = fields_of_openers(trigger, openers)
         return Hit(
             anchor=trigger,
             evidence=(*openers[-_MAX_OPENERS:], trigger),
@@ -75,7 +75,7 @@ class DuringGroup(TriggeredGroup):
         first_ns = min(opener.time_ns for opener in newest.values())
         for rule in self._during.close:
             for _, _, _, close in self.window.rule_between(rule, first_ns, trigger.time_ns):
-                key = self._key_of(close)
+                key = key_of(self._during.key, close)
                 if key in newest and self._ends(close, newest[key], trigger):
                     del newest[key]
         found = [each for each in newest.values() if self._counts(each, trigger)]
@@ -90,7 +90,7 @@ class DuringGroup(TriggeredGroup):
             for _, _, _, opener in reversed(self.window.rule_between(rule, start_ns, trigger.time_ns + slack_ns)):
                 if opener.event_id == trigger.event_id or not self._may_precede(opener, trigger):
                     continue
-                key = self._key_of(opener)
+                key = key_of(self._during.key, opener)
                 if key not in newest or _age(newest[key]) < _age(opener):
                     newest[key] = opener
                 if self._during.key is None:
@@ -112,44 +112,48 @@ class DuringGroup(TriggeredGroup):
         if during.distinct is None:
             return True
         here, there = trigger.fields.get(during.distinct), opener.fields.get(during.distinct)
-        return here is not None and there is not None and _text(during.distinct, here) != _text(during.distinct, there)
+        if here is None or there is None:
+            return False
+        return key_text(during.distinct, here) != key_text(during.distinct, there)
 
     def _doubt(self, one: Candidate, other: Candidate) -> int:
         if one.source and one.source == other.source:
             return 0
         return min(one.uncertainty_ns + other.uncertainty_ns, self._plan.cap_ns)
 
-    def _key_of(self, candidate: Candidate) -> str:
-        if self._during.key is None:
-            return ""
-        value = candidate.fields.get(self._during.key)
-        return "" if value is None else _text(self._during.key, value)
 
-    def _added(self, trigger: Candidate, openers: list[Candidate]) -> dict[str, Value]:
-        """Return what the openers tell of the trigger: its person, and fields it lacks."""
-        nameless = _is_missing(trigger.fields.get(PERSON))
-        people = sorted({str(each.fields[PERSON]) for each in openers if PERSON in each.fields})
-        if len(openers) != 1:
-            return {"convergence.person.candidates": list(people)} if nameless and people else {}
-        opener = openers[0]
-        added = {
-            path: value
-            for path, value in opener.fields.items()
-            if _is_missing(trigger.fields.get(path)) and _is_of_person(path)
-        }
-        if nameless and PERSON in added:
-            added["convergence.person.via"] = "session"
-        return added
+def key_of(path: str | None, candidate: Candidate) -> str:
+    """Return what pairs an opener with its close: the text of a field, or nothing where there is no such field."""
+    value = None if path is None else candidate.fields.get(path)
+    return "" if path is None or value is None else key_text(path, value)
+
+
+def key_text(path: str, value: Value) -> str:
+    """Write the value of a field as pairs and places are compared by it."""
+    members = value if isinstance(value, list) else [value]
+    return ";".join(sorted(canonical_text(each, folded=is_folded(path)) for each in members if each is not None))
+
+
+def fields_of_openers(trigger: Candidate, openers: list[Candidate]) -> dict[str, Value]:
+    """Return what the openers tell of the trigger: its person, and fields it lacks."""
+    nameless = _is_missing(trigger.fields.get(PERSON))
+    people = sorted({str(each.fields[PERSON]) for each in openers if PERSON in each.fields})
+    if len(openers) != 1:
+        return {"convergence.person.candidates": list(people)} if nameless and people else {}
+    opener = openers[0]
+    added = {
+        path: value
+        for path, value in opener.fields.items()
+        if _is_missing(trigger.fields.get(path)) and _is_of_person(path)
+    }
+    if nameless and PERSON in added:
+        added["convergence.person.via"] = "session"
+    return added
 
 
 _MAX_OPENERS = 20
 
 _OF_PERSON = ("convergence.person.", "convergence.account.", "convergence.session.", "user.", "physical.credential.")
-
-
-def _text(path: str, value: Value) -> str:
-    members = value if isinstance(value, list) else [value]
-    return ";".join(sorted(canonical_text(each, folded=is_folded(path)) for each in members if each is not None))
 
 
 def _age(candidate: Candidate) -> tuple[int, str]:

@@ -7,12 +7,16 @@ import msgspec
 from detector.explaining.outline import Leaf, Outline
 from detector.matching.evaluator import Predicate
 from detector.matching.fields import Fields
+from detector.rules.condition import TIME_FIELD
 
 ABSENT = 1.0
 """Distance of a test whose field the event does not have."""
 
 DIFFERENT = 0.75
 """Distance of a test whose field has another value: nearer, as the event is at least of the kind that was meant."""
+
+ANOTHER_TIME = 5.0
+"""Distance of a test of the event's time, such as the end of a filter: that should hardly have been otherwise."""
 
 
 class Judged(msgspec.Struct, frozen=True):
@@ -57,6 +61,8 @@ def _judge_leaf(outline: Outline, leaf: Leaf, fields: Fields) -> Judged:
         return Judged(outline, held, damage=1.0, held_tests=tests)
     share = tests.count(False) / len(tests) if leaf.linking == "all" else 1.0
     weight = ABSENT if leaf.field and leaf.field not in fields else DIFFERENT
+    if leaf.field == TIME_FIELD:
+        weight = ANOTHER_TIME
     return Judged(outline, held, repair=weight * share, held_tests=tests)
 
 

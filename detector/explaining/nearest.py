@@ -12,6 +12,9 @@ from detector.explaining.model import Explanation
 from detector.explaining.rule import RuleExplainer
 from detector.rules.model import LogSource
 
+COMPARED = 20
+"""Misses beyond the limit that are kept, as of several at one distance some are nearer than others."""
+
 _Kept = tuple[float, int, Mapping[str, Any], LogSource]
 
 
@@ -46,6 +49,7 @@ class Nearest:
     def __init__(self, explainer: RuleExplainer, limit: int) -> None:
         self._explainer = explainer
         self._limit = limit
+        self._kept = limit + COMPARED
         self._matches = list[_Kept]()
         self._misses = list[_Kept]()
         self._events = 0
@@ -59,17 +63,17 @@ class Nearest:
         if not distance:
             if len(self._matches) < self._limit:
                 self._matches.append((0.0, index, event, source))
-        elif len(self._misses) < self._limit:
+        elif len(self._misses) < self._kept:
             heapq.heappush(self._misses, (-distance, -index, event, source))
         elif (-distance, -index) > self._misses[0][:2]:
             heapq.heapreplace(self._misses, (-distance, -index, event, source))
 
     def explanations(self) -> RuleExplanations:
         """Explain what was kept: matches first, then the nearest."""
-        misses = sorted(
-            ((-distance, -index, event, source) for distance, index, event, source in self._misses), key=_rank
-        )
-        told = [self._explainer.explain(event, source, index) for _, index, event, source in (*self._matches, *misses)]
+        misses = sorted(self._misses, key=self._rank)[: self._limit]
+        told = [
+            self._explainer.explain(event, source, abs(index)) for _, index, event, source in (*self._matches, *misses)
+        ]
         meta = self._explainer.rule.meta
         return RuleExplanations(
             rule_id=meta.id,
@@ -80,6 +84,6 @@ class Nearest:
             left_out=self._events - len(told),
         )
 
-
-def _rank(kept: _Kept) -> tuple[float, int]:
-    return kept[0], kept[1]
+    def _rank(self, kept: _Kept) -> tuple[float, int, int]:
+        distance, index, event, _ = kept
+        return -distance, -self._explainer.slips(event), -index

@@ -128,7 +128,9 @@ def _cidr_cause(test: CidrTest, value: Any) -> Cause:  # noqa: ANN401
 
 def _compare_cause(test: CompareTest, value: Any) -> Cause:  # noqa: ANN401
     if any(scalar_test(CompareTest(each, 0.0, test.part))(value) for each in ("lt", "gte")):
-        return Cause(2, "outside", "beyond the bound" if test.part is None else f"another {test.part} in UTC")
+        return Cause(
+            2, "outside", "beyond the bound" if test.part in {None, "instant"} else f"another {test.part} in UTC"
+        )
     if test.part is not None:
         return Cause(1, "type", "not a timestamp in ISO 8601")
     return Cause(1, "type", "not a number")

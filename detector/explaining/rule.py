@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
 from detector.correlation.plan import named_rules
-from detector.explaining.blockers import MAX_BLOCKERS, blockers
+from detector.explaining.blockers import MAX_BLOCKERS, blockers, slips
 from detector.explaining.judging import judge
 from detector.explaining.model import Explanation, SourceCheck
 from detector.explaining.outline import outline_of
 from detector.explaining.telling import tell
+from detector.instant import instant_ns
 from detector.matching.evaluator import compile_condition
-from detector.matching.fields import flat_fields
+from detector.matching.fields import Fields, flat_fields
+from detector.rules.condition import TIME_FIELD
+from detector.rules.filters import about, expired
 from detector.rules.logsources import contradicts
-from detector.rules.model import DetectionRule, LogSource, RuleSet
+from detector.rules.model import DetectionRule, LogSource, RuleMeta, RuleSet
+from normalizers.timestamps import format_utc
 
 OTHER_SOURCE = 1.0
 """Distance that a log source adds which contradicts the rule's."""
@@ -49,6 +53,11 @@ class RuleExplainer:
             distance += OTHER_SOURCE
         return distance or (0.0 if _evaluated(lambda: self._holds(fields))[0] else UNREADABLE)
 
+    def slips(self, event: Mapping[str, Any]) -> int:
+        """Return how many tests fail by a slip only, such as another case: of events equally far this one is nearer."""
+        fields = flat_fields(event)
+        return slips(judge(self._outline, fields), fields)
+
     def explain(self, event: Mapping[str, Any], source: LogSource, index: int | None = None) -> Explanation:
         """Explain the rule for one event.
 
@@ -73,7 +82,7 @@ class RuleExplainer:
             condition=tell(judged, fields),
             blockers=() if matched else tuple(reasons),
             distance=self.distance(event, source),
-            notes=self._notes,
+            notes=(*self._notes, *_expired(meta, fields)),
             event_index=index,
         )
 
@@ -95,6 +104,14 @@ def notes_of(rule: DetectionRule, ruleset: RuleSet) -> tuple[str, ...]:
     if rule.suppress is not None:
         notes.append(f"repeats within {rule.suppress.timespan_ns / 1e9:g} s are folded into one alert (`suppress`)")
     return tuple(notes)
+
+
+def _expired(meta: RuleMeta, fields: Fields) -> Iterator[str]:
+    """Say which filters no longer filter an event of this time."""
+    time_ns = instant_ns(fields.get(TIME_FIELD))
+    for applied in expired(meta.filters, time_ns) if time_ns is not None else ():
+        ended = format_utc(applied.expires_ns or 0)
+        yield f"filter {applied.title!r} expired on {ended} and does not filter this event ({about(applied)})"
 
 
 def _parts(source: LogSource) -> dict[str, str]:

@@ -57,9 +57,9 @@ def _part(part: Part, depth: int, *, wanted: bool) -> Iterator[Line]:
     elif part.kind == "not":
         yield from _not(part, depth, wanted=wanted)
     else:
-        yield _marked(
-            depth, part.name or ("all of:" if part.kind == "all" else "any of:"), held=part.held, wanted=wanted
-        )
+        # The tests of a selection are joined by `all`, unless it is a list.
+        how = "" if part.name and part.kind == "all" else f"{part.kind} of:"
+        yield _marked(depth, f"{part.name} {how}".strip(), held=part.held, wanted=wanted)
         shown = _shown(part)
         for below in shown:
             yield from _part(below, depth + 1, wanted=wanted)

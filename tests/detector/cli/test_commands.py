@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -194,3 +195,26 @@ def test_eval_says_which_rule_or_event_cannot_be_explained(tmp_path: Path) -> No
     assert (refused.exit_code, "it was refused: " in refused.stderr) == (2, True)
     beyond = _eval(tmp_path, RULE, [{}], "--explain", "t", "--event", "1")
     assert (beyond.exit_code, "there are 1 events, counted from 0" in beyond.stderr) == (2, True)
+
+
+def test_eval_explains_a_correlation_and_one_event_for_each_of_its_rules(tmp_path: Path) -> None:
+    events: list[object] = [{"@timestamp": f"2026-10-20T00:00:0{second}Z", "f": "a", "u": "x"} for second in (0, 9)]
+    result = _eval(tmp_path, RULE + COUNT, [*events, {"f": "b"}], "--explain", "three")
+    assert result.exit_code == 0
+    assert "    - 2 events within 10 s, not at least 3" in result.output.splitlines()
+    told = json.loads(_eval(tmp_path, RULE + COUNT, events, "--explain", "three", "--format", "ndjson").output)
+    assert (told["fired"], told["groups"][0]["group"]) == (False, {"u": "x"})
+    one = _eval(tmp_path, RULE + COUNT, [*events, {"f": "b"}], "--explain", "three", "--event", "2")
+    assert one.output.splitlines()[0] == "✗ t does not match event 2"
+    assert _eval(tmp_path, RULE + COUNT, events, "--explain", "three", "--event", "2").exit_code == 2
+    assert _eval(tmp_path, RULE + COUNT, events, "--explain", "three", "--lateness", "1s").exit_code == 2
+
+
+def test_eval_help_shows_an_explanation_that_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = [line.strip() for line in _run("eval", "--help").output.splitlines()]
+    [example] = [line for line in lines if line.startswith("isthmus eval") and "--explain" in line]
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my_rule.yml").write_text(RULE.replace("title: t", "title: My rule"))
+    (tmp_path / "events.ndjson").write_text('{"f": "a"}\n' * 3 + '{"f": "b"}\n')
+    result = _run(*shlex.split(example)[1:])
+    assert (result.exit_code, result.output.splitlines()[0]) == (0, "✓ My rule matches event 0")

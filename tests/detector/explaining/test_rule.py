@@ -82,6 +82,19 @@ def test_one_blocker_is_named_with_its_selection() -> None:
     )
 
 
+def test_an_expired_filter_is_said_to_filter_no_more() -> None:
+    ended = FILTER.replace("filter:\n", "expires: 2026-10-01\nticket: CHG-7\nfilter:\n")
+    engine = Engine(load_rules(RULE + ended))
+    scanner = MATCH | {"User": "scanner"}
+    before = engine.explain("enc", scanner | {"@timestamp": "2026-09-30T23:59:59Z"})
+    after = engine.explain("enc", scanner | {"@timestamp": "2026-10-01T00:00:00Z"})
+    assert (before.matched, before.notes) == (False, ())
+    assert before.blockers == ("filter: Our scanner: scanner: User: 'scanner' - holds, and must not: has 'scanner'",)
+    assert (after.matched, len(after.notes)) == (True, 1)
+    assert "filter 'Our scanner' expired on 2026-10-01T00:00:00Z and does not filter this event" in after.notes[0]
+    assert "CHG-7" in after.notes[0]
+
+
 def test_a_contradicting_log_source_is_the_reason_though_the_condition_holds() -> None:
     told = Engine(load_rules(RULE)).explain("enc", MATCH, {"product": "linux"})
     assert (told.matched, told.condition.held, told.logsource.held) == (False, True, False)
@@ -136,7 +149,7 @@ def test_text_shows_answer_reason_and_tree() -> None:
         r"    - filter_main_b: ParentImage|endswith: '\explorer.exe' - holds, and must not: has 'C:\explorer.exe'",
         "  ✓ log source: category process_creation, product windows (the event names none, so every rule is tried)",
         "  ✗ all of:",
-        "    ✓ selection_img",
+        "    ✓ selection_img any of:",
         r"      ✓ Image|endswith: '\cmd.exe' (and 2 more) - has 'C:\cmd.exe'",
         "      … and 1 that does not hold",
         "    ✗ selection_cli",
