@@ -3,67 +3,43 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from sigma.modifiers import modifier_mapping
 
 from detector.rules.meta import suggest
 
-_MODIFIERS = {kind.__name__: name for name, kind in modifier_mapping.items()}
-_NUMBERS = frozenset({"lt", "lte", "gt", "gte", "minute", "hour", "day", "week", "month", "year"})
-
 Found = re.Match[str]
-Advice = Callable[[Found, str], str]
-"""From a message and the names of the rule's selections to "what; instead"."""
+Advice = Callable[[Found], str]
+"""From a message to "what; instead"."""
 
 
-def advised(message: str, selections: Iterable[str]) -> str:
-    """Return "what; instead" of a message of pySigma, the message alone when there is nothing to advise.
-
-    Args:
-        message: Of a `SigmaError`.
-        selections: Names of the rule's selections.
-    """
-    names = ", ".join(name for name in map(str, selections) if name != "condition") or "none"
+def advised(message: str) -> str:
+    """Return "what; instead" of a message of pySigma, the message alone when there is nothing to advise."""
     for pattern, advice in _ADVICE:
         found = pattern.search(message)
         if found is not None:
-            return advice(found, names)
+            return advice(found)
     return message
 
 
-def _unknown_modifier(found: Found, _names: str) -> str:
+def _unknown_modifier(found: Found) -> str:
     name = found["name"]
-    known = "; use one of " + ", ".join(sorted(modifier_mapping))
+    known = "; use one of " + ", ".join(sorted({*modifier_mapping, "utf16le"}))
     return f"unknown modifier {name!r}{suggest(name, modifier_mapping) or known}"
 
 
-def _incompatible(found: Found, _names: str) -> str:
-    name = _MODIFIERS.get(found["kind"], found["kind"])
-    wanted = "a number" if name in _NUMBERS else "true or false" if name == "exists" else "a text"
-    return f"modifier {name!r} cannot take {found['value']}; give it {wanted}"
-
-
 def _always(what: str, instead: str) -> Advice:
-    return lambda found, names: f"{what.format(*found.groups())}; {instead.format(names=names)}"
+    return lambda found: f"{what.format(*found.groups())}; {instead}"
 
 
 _ADVICE: tuple[tuple[re.Pattern[str], Advice], ...] = tuple(
     (re.compile(pattern, re.DOTALL), advice)
     for pattern, advice in (
-        (r"[Uu]nknown modifier '?(?P<name>\w+)'?", _unknown_modifier),
-        (r"Modifier (?P<kind>\w+) incompatible to value type of (?P<value>.{1,200})$", _incompatible),
+        (r"[Uu]nknown modifier '?(?P<name>\w*)'?", _unknown_modifier),
         (
             r"Regular expression ('.*') is invalid: b?'?(.*?)'?$",
             _always("regular expression {0} is invalid: {1}", "write it for RE2, which has no look-around and no \\1"),
-        ),
-        (
-            r"Detection ('.*') not defined",
-            _always("its `condition` names selection {0}, which does not exist", "the rule has {names}"),
-        ),
-        (
-            r"Selector ('.*') doesn't match",
-            _always("its `condition` says {0}, which fits no selection", "the rule has {names}"),
         ),
         (
             r"^Expected .*, found ('?.*?'?)  ?\(at char (\d+)\)",
@@ -72,11 +48,29 @@ _ADVICE: tuple[tuple[re.Pattern[str], Advice], ...] = tuple(
                 "join selections by and, or, not, parentheses, `1 of name*` and `all of name*`",
             ),
         ),
+        (r"Invalid CIDR expression: (.* has host bits set)", _always("{0}", "write the network's own address, or /32")),
         (r"Invalid CIDR expression: (.*)", _always("{0}", "write a range such as 10.0.0.0/8 or fe80::/10")),
-        (r"^Detection is empty", _always("a selection is empty", "give it a field and a value, or delete it")),
         (
-            r"^Unsupported type: <class 'dict'>",
-            _always("a value is a mapping", "write the field of an object with dots, such as a.b: value"),
+            r"Field references must not contain wildcards",
+            _always("a referenced field has wildcards", "name one field, or several in a list"),
+        ),
+        (
+            r"Base64 encoding of strings with wildcards",
+            _always("a text with wildcards has no Base64", r"leave them out, or escape them: '\*'"),
+        ),
+        (
+            r"^(Wide|UTF-16\w*) modifier only allowed.*input string ('.*') isn't",
+            _always("{1} cannot be encoded as {0}, which takes ASCII only", "write its Base64 as a text"),
+        ),
+        (
+            r"windash modifier expands at most three",
+            _always("`windash` takes at most three dashes in a value", "split it into several items"),
+        ),
+        (
+            r"^(?:Expected \{|Unbalanced parentheses).*",
+            _always(
+                "its `condition` is not complete", "each and, or, not needs what it joins, each bracket its partner"
+            ),
         ),
         (
             r"log ?source can't be empty|logsource must be a valid",

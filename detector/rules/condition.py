@@ -56,7 +56,7 @@ class BoolTest(_Node, frozen=True):
 
 
 class NullTest(_Node, frozen=True):
-    """Missing, null or an empty list; an empty text is a value."""
+    """Missing, null, or a list of nothing else; an empty text is a value."""
 
 
 class ExistsTest(_Node, frozen=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from ipaddress import ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 
 import re2  # type: ignore[import-untyped]  # google-re2 has no stubs
@@ -54,10 +54,7 @@ from detector.rules.condition import (
 )
 from detector.rules.naming import Named, Names, size
 from detector.rules.placeholders import Literal, Placeholders
-from detector.rules.spelling import PERCENT, Cased
-
-MAX_NODES = 50_000
-"""Nodes of one condition; the largest public rule has below 5,000."""
+from detector.rules.spelling import MAX_PARTS, PERCENT, Cased
 
 REGEX_NODES = 50
 """What a regular expression filled with a listed value counts for: each is an automaton of its own."""
@@ -67,6 +64,13 @@ _FLAGS = {
     SigmaRegularExpressionFlag.MULTILINE: "m",
     SigmaRegularExpressionFlag.DOTALL: "s",
 }
+
+
+_REPEATS = {SpecialChars.WILDCARD_MULTI: "*", SpecialChars.WILDCARD_SINGLE: "?"}
+"""What pySigma takes for wildcards in an expression, too."""
+
+_MAPPED_BITS = 96
+"""Bits before the v4 address in ::ffff:0:0/96."""
 
 
 class UnsupportedConditionError(Exception):
@@ -111,21 +115,21 @@ class _Converter:
 
     def _leaf(self, node: Any) -> Condition:  # noqa: ANN401
         if isinstance(node, ConditionFieldEqualsValueExpression):
-            return self._field(str(node.field), node.value)
+            return self._field(_path(node.field), node.value)
         if isinstance(node, ConditionValueExpression):
             return self._keyword(node.value)
         raise UnsupportedConditionError(f"{type(node).__name__} has no meaning here")
 
     def _field(self, path: str, value: Any) -> Condition:  # noqa: ANN401
         if isinstance(value, SigmaExpansion):
-            return Or(tuple(self._field(path, each) for each in value.values))
+            return Or(tuple(self._field(path, each) for each in _expanded(value)))
         if _has_placeholder(value):
             return self._filled(value, lambda test: FieldTest(path, test))
         return FieldTest(path, _value_test(value))
 
     def _keyword(self, value: Any) -> Condition:  # noqa: ANN401
         if isinstance(value, SigmaExpansion):
-            return Or(tuple(self._keyword(each) for each in value.values))
+            return Or(tuple(self._keyword(each) for each in _expanded(value)))
         if _has_placeholder(value):
             return self._filled(value, KeywordTest)
         test = _value_test(value)
@@ -143,8 +147,25 @@ class _Converter:
 
     def _count(self, nodes: int = 1) -> None:
         self._nodes += nodes
-        if self._nodes > MAX_NODES:
-            raise UnsupportedConditionError(f"the condition has more than {MAX_NODES} parts")
+        if self._nodes > MAX_PARTS:
+            raise UnsupportedConditionError(f"the condition has more than {MAX_PARTS} parts; split the rule")
+
+
+def _path(field: object) -> str:
+    """Return a field's name as events have it: without its spaces, as Sigma writes names."""
+    path = str(field).replace(" ", "")
+    if not path:
+        raise UnsupportedConditionError("a field has no name; name one")
+    return path
+
+
+def _expanded(value: SigmaExpansion) -> list[Any]:
+    """Return the spellings of a value."""
+    for each in value.values:
+        if isinstance(each, SigmaString) and all(isinstance(part, SpecialChars) for part in each.s):
+            # At one of the offsets a single byte is in no whole character of Base64: any text would match.
+            raise UnsupportedConditionError("a value of one byte is too short for base64offset; give two or more")
+    return list(value.values)
 
 
 def _selection(node: Any) -> str | None:  # noqa: ANN401
@@ -172,12 +193,12 @@ def _value_test(value: Any) -> ValueTest:  # noqa: ANN401, C901, PLR0911  one ca
         case SigmaRegularExpression():
             return _regex_test(value)
         case SigmaCIDRExpression():
-            return CidrTest(ip_network(value.network))
+            return CidrTest(_network(value.network))
         case SigmaCompareExpression():
             return _compare_test(value)
         case SigmaFieldReference():
             cased = isinstance(value.ends_with, Cased)
-            return FieldRefTest(value.field, bool(value.starts_with), bool(value.ends_with), cased=cased)
+            return FieldRefTest(_path(value.field), bool(value.starts_with), bool(value.ends_with), cased=cased)
         case _:
             raise UnsupportedConditionError(f"values of type {type(value).__name__} are not supported")
 
@@ -208,16 +229,26 @@ def _filled_text(value: SigmaString, parts: tuple[Any, ...]) -> TextTest:
 
 
 def _filled_regex(value: SigmaRegularExpression, parts: tuple[Any, ...]) -> RegexTest:
-    pattern = "".join(re2.escape(part.text) if isinstance(part, Literal) else str(part) for part in parts)
-    return _flagged(pattern.replace(PERCENT, "%"), value)
+    pattern = "".join(
+        re2.escape(part.text) if isinstance(part, Literal) else _REPEATS.get(part, part) for part in parts
+    )
+    return _flagged(pattern, value)
 
 
 def _regex_test(value: SigmaRegularExpression) -> RegexTest:
-    # Its parts are never wildcards; the original text is what the author wrote.
-    return _flagged(str(value.regexp.original), value)
+    return _flagged(str(value.regexp), value)
+
+
+def _network(network: Any) -> IPv4Network | IPv6Network:  # noqa: ANN401  of pySigma
+    """Return a network; one of mapped v4 addresses is a v4 network, as an event's address is."""
+    mapped = network.network_address.ipv4_mapped if network.version == 6 else None
+    if mapped is not None and network.prefixlen >= _MAPPED_BITS:
+        return IPv4Network((mapped, network.prefixlen - _MAPPED_BITS))
+    return ip_network(network)
 
 
 def _flagged(pattern: str, value: SigmaRegularExpression) -> RegexTest:
+    pattern = pattern.replace(PERCENT, "%")
     flags = "".join(sorted(_FLAGS[flag] for flag in value.flags))
     return RegexTest(f"(?{flags}){pattern}" if flags else pattern)
 

@@ -77,11 +77,11 @@ def parse_detection(content: dict[str, Any], adaptation: Adaptation) -> Parsed:
         raise ValueError("has no `detection`; give selections and a `condition`")  # noqa: TRY004  a fault of the text
     if "condition" not in detection:
         raise ValueError(f"its detection has no `condition`{_misspelt(detection)}")
-    _check_condition(detection["condition"])
     pipeline = None if content.get("taxonomy") == OURS else adaptation.pipeline
     placeholders = adaptation.placeholders.fresh()
     try:
-        rule = SigmaRule.from_dict(spelt(_plain(content, described=pipeline is not None)))
+        plain = _plain(content, described=pipeline is not None)
+        rule = SigmaRule.from_dict(plain | {"detection": spelt(detection)})
         written = _logsource(rule)
         for selection in rule.detection.detections.values():
             carry_case(selection)
@@ -91,7 +91,7 @@ def parse_detection(content: dict[str, Any], adaptation: Adaptation) -> Parsed:
     except UnsupportedConditionError as error:
         raise ValueError(str(error)) from error
     except SigmaError as error:
-        raise ValueError(advised(str(error).strip(), detection)) from error
+        raise ValueError(advised(str(error).strip())) from error
     except (TypeError, AttributeError, KeyError, RecursionError) as error:
         raise ValueError(f"is not a detection: {error!r}; compare it with a rule that loads") from error
     return Parsed(
@@ -116,12 +116,6 @@ def _plain(content: dict[str, Any], *, described: bool) -> dict[str, Any]:
 def _logsource(rule: SigmaRule) -> LogSource:
     source = rule.logsource
     return LogSource(category=source.category, product=source.product, service=source.service)
-
-
-def _check_condition(condition: object) -> None:
-    for each in condition if isinstance(condition, list) else [condition]:
-        if not isinstance(each, str):
-            raise ValueError(f"`condition` is {each!r}; write names of selections joined by and, or, not")  # noqa: TRY004
 
 
 def _misspelt(detection: dict[str, Any]) -> str:

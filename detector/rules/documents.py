@@ -68,7 +68,11 @@ class RuleDocument(msgspec.Struct, frozen=True):
             what, _, instead = what.partition("; ")
         words = [found.strip("'`") for found in _QUOTED.findall(what)]
         line = line_of(self.text, self.index, words) if words and self.text else None
-        return RuleFault(self.path, line or self.line, self.title, what, instead, self.rule_id)
+        return self.fault_at(line or self.line, what, instead)
+
+    def fault_at(self, line: int, what: str, instead: str) -> RuleFault:
+        """Return a fault of this document at a line of its file."""
+        return RuleFault(self.path, line, self.title, what, instead, self.rule_id)
 
 
 def read_files(source: str | Path, faults: list[RuleFault]) -> Iterator[RuleFile]:
@@ -131,9 +135,12 @@ def documents_of(file: RuleFile, faults: list[RuleFault]) -> Iterator[RuleDocume
     """
     try:
         text = file.content.decode("utf-8")
-        for index, (line, content) in enumerate(parse(text)):
+        for index, (line, content, surprises) in enumerate(parse(text)):
             if isinstance(content, dict):
-                yield RuleDocument(file.path, line, content, text, index)
+                document = RuleDocument(file.path, line, content, text, index)
+                faults.extend(document.fault_at(*each) for each in surprises)
+                if not surprises:
+                    yield document
             elif content is not None:
                 faults.append(RuleFault(file.path, line, "", "is not a mapping", "a rule begins with `title:`"))
     except UnicodeDecodeError as error:

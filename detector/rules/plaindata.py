@@ -11,6 +11,8 @@ from typing import Any
 
 import yaml
 
+from detector.rules.plain import Surprise, surprises
+
 MAX_DEPTH = 200
 """Levels of one document. The C parser recurses, so a deep one would end the process; rules have about six."""
 
@@ -26,8 +28,8 @@ _TEXTS = frozenset({f"{_TAG}str", f"{_TAG}timestamp", f"{_TAG}value"})
 _SCALARS = frozenset({f"{_TAG}int", f"{_TAG}float", f"{_TAG}bool", f"{_TAG}null"})
 
 
-def parse(text: str) -> Iterator[tuple[int, Any]]:
-    """Yield line and content of each document.
+def parse(text: str) -> Iterator[tuple[int, Any, list[Surprise]]]:
+    """Yield line and content of each document, and what in it would surprise its author.
 
     Raises:
         yaml.YAMLError: It is not YAML, a key stands twice, or there is too much of it.
@@ -35,7 +37,8 @@ def parse(text: str) -> Iterator[tuple[int, Any]]:
         RecursionError: An alias holds itself.
     """
     for node in _compose(text):
-        yield node.start_mark.line + 1, _Reader().plain(node)
+        content = _Reader().plain(node)
+        yield node.start_mark.line + 1, content, list(dict.fromkeys(surprises(node)))
 
 
 def line_of(text: str, index: int, words: list[str]) -> int | None:

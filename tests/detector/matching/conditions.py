@@ -30,7 +30,7 @@ from detector.rules.condition import (
 )
 from detector.rules.model import DetectionRule, LogSource, RuleMeta
 
-LETTERS = "abAB\\ 0.-\u03a3\u03c2\u03c3\u017fsS\u0130i\u212ak\u00df\n\r\x01\x02"
+LETTERS = "\x00abAB\\ 0.-\u03a3\u03c2\u03c3\u017fsS\u0130i\u212ak\u00df\n\r\x01\x02"
 PATHS = ["f", "g", "h", "n.a", "n.a.b", "absent"]
 SOURCES = [LogSource(), LogSource("c", "p"), LogSource("c", "q", "s")]
 

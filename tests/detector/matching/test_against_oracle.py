@@ -15,14 +15,14 @@ from hypothesis import strategies as st
 from detector.matching import planning
 from detector.matching.grouping import SourceFields
 from detector.matching.matcher import Matcher
-from detector.matching.scanner import ScannerName, hyperscan
+from detector.matching.scanner import ScannerName
 from detector.rules.condition import Condition
 from detector.rules.loader import load_rules
 from detector.rules.model import DetectionRule, LogSource
 from tests.detector.matching.conditions import conditions, events, flat_events, oracle, rules_of
+from tests.detector.matching.scanners import SCANNERS
 from tests.shared import unpacked
 
-SCANNERS: list[ScannerName] = ["ahocorasick"] if hyperscan is None else ["hyperscan", "ahocorasick"]
 EXAMPLES = 4_000 if os.environ.get("ISTHMUS_LONG") else 150
 
 
