@@ -1,12 +1,15 @@
-"""Times of events as they come in fields: ISO 8601 texts, and seconds or milliseconds since 1970."""
+"""Times of events as they come in fields: ISO 8601 texts, and counts since 1970 whose unit their size tells."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECONDS_FROM = 10**11
-"""A number above this is milliseconds: as seconds it would lie beyond the year 5000."""
+_UNITS = ((10**11, 10**9), (10**14, 10**6), (10**17, 10**3))
+"""Seconds, milliseconds and microseconds: each number below the first counts units of so many nanoseconds.
+
+As seconds, a number from 10**11 on would lie beyond the year 5000.
+"""
 _LONGEST = 40
 """Characters of a time; a longer text is none."""
 
@@ -32,8 +35,17 @@ def datetime_ns(stamp: datetime) -> int:
     return (since.days * 86_400 + since.seconds) * 10**9 + since.microseconds * 1_000
 
 
+def utc_of(value: object) -> datetime | None:
+    """Return a time as a date in UTC, None when the value is none or beyond the years 1 to 9999."""
+    time_ns = instant_ns(value)
+    try:
+        return None if time_ns is None else _EPOCH + timedelta(microseconds=time_ns // 1_000)
+    except OverflowError:
+        return None
+
+
 def _of_number(value: float) -> int | None:
     try:
-        return int(value * 10**6) if abs(value) >= _MILLISECONDS_FROM else int(value * 10**9)
+        return int(value * next((unit for below, unit in _UNITS if abs(value) < below), 1))
     except (ValueError, OverflowError):  # not a number, infinity
         return None

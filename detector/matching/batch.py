@@ -60,6 +60,8 @@ class Batch:
             NestedEventError: Some has, and it is not said to be flat.
         """
         plan = self._plan
+        if not is_flat and plan.renames(self.values):
+            raise NestedEventError
         found: dict[int, list[int]] = {}
         for path, column in self._columns:
             looks_inside = not is_flat and (plan.has_keywords or path in plan.heads)

@@ -21,7 +21,7 @@ def has_kind(kinds: Iterable[type], wanted: type) -> bool:
 
 
 class NestedEventError(Exception):
-    """Some event has objects, or lists in lists, where a rule may look inside."""
+    """Some event has objects, lists in lists, or names with spaces, where a rule may look inside."""
 
 
 class Values(dict[str, Column]):

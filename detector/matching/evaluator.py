@@ -91,7 +91,7 @@ def _value_predicate(path: str, test: ScalarTest) -> Predicate:
 
 
 def _is_null(value: object) -> bool:
-    return value is None or value == []
+    return value is None or (isinstance(value, list) and all(each is None for each in value))
 
 
 def _reference_predicate(path: str, test: FieldRefTest) -> Predicate:

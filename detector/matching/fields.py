@@ -9,7 +9,7 @@ MAX_DEPTH = 32
 """Objects and lists below each other that are looked at."""
 
 Fields = Mapping[str, Any]
-"""Field to scalar, list of scalars or, for `exists`, object."""
+"""Field to scalar, list of scalars or, for `exists`, object: that of a list of nothing else is its first."""
 
 
 def flat_fields(event: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -17,16 +17,27 @@ def flat_fields(event: Mapping[str, Any]) -> Mapping[str, Any]:
 
     A name that stands in the event wins over the same path through objects; a path through a list of objects
     gives the list of what is found; lists in lists become one list. Objects stay under their own name, so that
-    `exists` holds for them.
+    `exists` holds for them. A name with spaces is found without them too, as rules write it.
     """
     for value in event.values():
         if isinstance(value, dict) or (
             isinstance(value, list) and any(isinstance(each, dict | list) for each in value)
         ):
-            flat = dict(event)
-            _fill(flat, event, "", 0)
-            return flat
-    return event
+            return _flattened(event)
+    return _flattened(event) if any(" " in name for name in event) else event
+
+
+def unspaced(name: str) -> str:
+    """Return a name without its spaces."""
+    return name.replace(" ", "")
+
+
+def _flattened(event: Mapping[str, Any]) -> dict[str, Any]:
+    flat = dict(event)
+    _fill(flat, event, "", 0)
+    for path in [path for path in flat if " " in path]:
+        flat.setdefault(unspaced(path), flat[path])
+    return flat
 
 
 def _fill(flat: dict[str, Any], content: Mapping[str, Any], prefix: str, depth: int) -> None:
@@ -36,10 +47,11 @@ def _fill(flat: dict[str, Any], content: Mapping[str, Any], prefix: str, depth: 
         path = f"{prefix}{name}"
         if isinstance(value, list):
             members, objects = _members(value, MAX_DEPTH)
+            own: Any = members if members or not objects else objects[0]
             if depth == 0:
-                flat[path] = members
+                flat[path] = own
             else:
-                flat.setdefault(path, members)
+                flat.setdefault(path, own)
             for inner, found in _columns(objects, depth + 1).items():
                 flat.setdefault(f"{path}.{inner}", found)
         elif depth:
@@ -64,13 +76,16 @@ def _members(value: list[Any], depth: int) -> tuple[list[Any], list[dict[str, An
     return scalars, objects
 
 
-def _columns(objects: list[dict[str, Any]], depth: int) -> dict[str, list[Any]]:
-    found = dict[str, list[Any]]()
+def _columns(objects: list[dict[str, Any]], depth: int) -> dict[str, Any]:
+    """Return each path through some objects with the list of what is found there, or the first object there."""
+    found, below = dict[str, Any](), dict[str, Any]()
     for each in objects:
         inner = dict[str, Any]()
         _fill(inner, {"": each}, "", depth)
         for path, value in inner.items():
-            if path and not isinstance(value, dict):
-                name = path.removeprefix(".")
+            name = path.removeprefix(".")
+            if path and isinstance(value, dict):
+                below.setdefault(name, value)
+            elif path:
                 found.setdefault(name, []).extend(value if isinstance(value, list) else (value,))
-    return found
+    return below | found

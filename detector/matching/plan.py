@@ -9,6 +9,7 @@ import msgspec
 
 from detector.matching.anchors import Way, rest_of
 from detector.matching.code import Check, CodeWriter
+from detector.matching.fields import unspaced
 from detector.matching.sample import Sample
 from detector.matching.scanner import Scanner, ScannerName, scanner_for
 from detector.matching.terms import KEYWORD, Term, Terms, Tree
@@ -156,6 +157,13 @@ class Plan:
         """Its memory, about, were all checks made; scanners not made yet count for nothing."""
         indexes = {id(index): index for field in self.fields.values() for index in field.indexes}
         return len(self._sample) * _TERM + len(self.groups) * _GROUP + sum(index.bytes for index in indexes.values())
+
+    def renames(self, names: Iterable[str]) -> bool:
+        """Return whether some name has spaces that the name in a rule has not."""
+        return any(" " in name and self._is_asked(unspaced(name)) for name in names)
+
+    def _is_asked(self, path: str) -> bool:
+        return path in self.reads or path in self.heads
 
     def field_of(self, path: str) -> FieldPlan:
         """Return the anchors to look for in a field: its own, and keywords."""

@@ -25,7 +25,8 @@ class Shape(msgspec.Struct):
         keyword: Scanner and groups of keywords.
         always: Groups that any such event brings up.
         looks_inside: A rule may look into objects.
-        is_text: No event had a value that is not text, as far as seen.
+        renames: A rule knows a field by its name without spaces.
+        is_text: No event had a value that is not text, as far as seen, and no name is to be read without spaces.
     """
 
     plan: Plan
@@ -36,6 +37,7 @@ class Shape(msgspec.Struct):
     keyword: tuple[Scanner, list[int]] | None
     always: frozenset[int]
     looks_inside: bool
+    renames: bool
     is_text: bool = True
 
 
@@ -58,19 +60,24 @@ def shape_of(plan: Plan, names: tuple[str, ...]) -> Shape:
     keyword = None if words is None else (words.scanner, words.groups)
     looks_inside = plan.has_keywords or not plan.heads.isdisjoint(names)
     positions = {path: position for position, path in enumerate(names)}
-    return Shape(plan, names, positions, exact, scans, keyword, frozenset(always), looks_inside)
+    renames = plan.renames(names)
+    return Shape(
+        plan, names, positions, exact, scans, keyword, frozenset(always), looks_inside, renames, is_text=not renames
+    )
 
 
 def lines_of_one(shape: Shape, event: Event) -> str | None:
     """Return the folded texts of the fields, one a line; None when the event needs columns.
 
-    It does when it has lists or objects that a rule may look into.
+    It does when it has lists, objects that a rule may look into, or names with spaces.
     """
     if shape.is_text:
         try:
             return fold(SEPARATOR.join(event.values()))
         except TypeError:
             shape.is_text = False
+    if shape.renames:
+        return None
     texts: list[str] = []
     for value in event.values():
         if value.__class__ is str:

@@ -37,7 +37,7 @@ MISSING = "\x01\x02"
 
 SEPARATOR = "\n"
 
-_SPECIAL = re.compile("[\n\r\x01\x02\ud800-\udfff]")
+_SPECIAL = re.compile("[\n\r\x00\x01\x02\ud800-\udfff]")
 
 ABSENT = 1e-4
 """Expected hits an event of a field that a stream never has: hardly any, yet fewer literals are better."""
@@ -186,9 +186,10 @@ def all_of(parts: list[Tree]) -> Tree | None:
 
 
 def is_searchable(literal: str) -> bool:
-    """Return whether a literal cannot span two lines of a column, nor be part of the text for a missing value.
+    """Return whether a scanner can find a literal.
 
-    Nor may it hold half of a surrogate pair, which scanners do not take.
+    One cannot that spans two lines of a column, is part of the text for a missing value or holds half of a surrogate
+    pair; and Hyperscan reads a literal to its first null only.
     """
     return literal.isprintable() or _SPECIAL.search(literal) is None
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from itertools import groupby
@@ -11,7 +11,7 @@ from typing import Any
 
 import re2  # type: ignore[import-untyped]  # google-re2 has no stubs
 
-from detector.instant import instant_ns
+from detector.instant import instant_ns, utc_of
 from detector.rules.condition import (
     BoolTest,
     CidrTest,
@@ -32,6 +32,17 @@ _MAX_MEMORY = 1 << 20
 
 _LONGEST_INT = 10**4_300
 """Python writes no longer integers; no source sends any, and no rule can mean one."""
+
+_HALVES = re.compile("[\ud800-\udfff]")
+
+_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
+"""A number as text: neither hexadecimal nor with leading zeros, which are labels."""
+
+_MAX_NUMBER = 40
+"""Characters of a number."""
+
+_MAX_ADDRESS = 64
+"""Characters of an address: 45 of a mapped one, and the name of an interface after a percent sign."""
 
 _COMPARE: Mapping[str, Callable[[float, float], bool]] = {
     "gt": lambda value, bound: value > bound,
@@ -57,10 +68,13 @@ def text_of(value: object) -> str | None:
 
 
 def fold(text: str) -> str:
-    """Fold case, character by character: the final sigma is a sigma, and the long s an s, as for RE2."""
+    """Fold case, character by character: the final sigma is a sigma, and the long s an s, as for RE2.
+
+    Each character gives one, so that a wildcard counts alike before and after; the dotted capital I is an i.
+    """
     if text.isascii():
         return text.lower()
-    return text.lower().replace("\u03c2", "\u03c3").replace("\u017f", "s")
+    return text.replace("\u0130", "i").lower().replace("\u03c2", "\u03c3").replace("\u017f", "s")
 
 
 def scalar_test(test: ValueTest) -> ScalarTest:
@@ -109,7 +123,10 @@ def _search_test(pattern: str, read: Callable[[Any], str | None]) -> ScalarTest:
 
     def found(value: object) -> bool:
         text = read(value)
-        return text is not None and search(text) is not None
+        try:
+            return text is not None and search(text) is not None
+        except UnicodeEncodeError:  # half a surrogate pair is no character; RE2 takes characters only
+            return search(_HALVES.sub("\ufffd", text or "")) is not None
 
     return found
 
@@ -177,15 +194,12 @@ def _compare_test(threshold: Threshold, part: Part | None) -> ScalarTest:
 
 
 def _number(value: object) -> float | None:
-    if isinstance(value, bool) or value is None:
+    if isinstance(value, bool):
         return None
     if isinstance(value, int | float):
         return value
-    if isinstance(value, str) and len(value) < 40:
-        try:
-            return float(value)
-        except ValueError:
-            return None
+    if isinstance(value, str) and len(value) <= _MAX_NUMBER and (found := _NUMBER.fullmatch(value)):
+        return float(value) if found[2] or found[3] else int(value)
     return None
 
 
@@ -193,13 +207,9 @@ def _timestamp_part(value: object, part: Part) -> float | None:
     if part == "instant":
         time_ns = instant_ns(value)
         return None if time_ns is None else time_ns / 10**9
-    if not isinstance(value, str):
+    stamp = utc_of(value)
+    if stamp is None:
         return None
-    try:
-        stamp = datetime.fromisoformat(value[:40])
-    except ValueError:
-        return None
-    stamp = stamp.replace(tzinfo=UTC) if stamp.tzinfo is None else stamp.astimezone(UTC)
     return stamp.isocalendar().week if part == "week" else getattr(stamp, part)
 
 
@@ -214,4 +224,4 @@ def _parse_address(text: str) -> IPv4Address | IPv6Address | None:
 
 
 def _address(value: object) -> IPv4Address | IPv6Address | None:
-    return _parse_address(value) if isinstance(value, str) and len(value) <= 45 else None
+    return _parse_address(value) if isinstance(value, str) and len(value) <= _MAX_ADDRESS else None

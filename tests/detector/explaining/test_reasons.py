@@ -10,6 +10,14 @@ from detector.engine import Engine
 from detector.explaining.model import Comparison, Part
 from detector.rules.loader import load_rules
 
+
+class _Hostile(str):
+    __slots__ = ()
+
+    def isascii(self) -> bool:
+        raise ValueError("hostile")
+
+
 CASES: list[tuple[str, dict[str, Any], str, str]] = [
     ("Image: x", {}, "missing", "the event has no such field"),
     ("Image: x", {"image": "x"}, "missing", "it has `image`, with a value that would do"),
@@ -59,7 +67,7 @@ CASES: list[tuple[str, dict[str, Any], str, str]] = [
     ("f: [a, b]", {"f": "c"}, "other", "none of the 2"),
     ("f|endswith: [q, '\\a.exe']", {"f": "\\a.exe -x"}, "place", "none of the 2; nearest '\\a.exe': contains it"),
     ("f|contains|all: [a, b, c]", {"f": "xbx"}, "other", "2 of 3 missing: 'a', 'c'"),
-    ("f|re: a", {"f": "\ud800"}, "unreadable", "cannot be read"),
+    ("f|contains: a", {"f": _Hostile("x")}, "unreadable", "cannot be read"),
     ("f: 7", {"f": 10**5000}, "other", "another value"),
 ]
 

@@ -13,7 +13,7 @@ from detector.matching.scanner import ScannerName
 from detector.rules.condition import And, CompareTest, Condition, FieldTest, Not, RegexTest, TextTest
 from detector.rules.model import LogSource, RuleSet
 from tests.detector.matching.conditions import rules_of
-from tests.detector.matching.test_against_oracle import SCANNERS
+from tests.detector.matching.scanners import SCANNERS
 
 GOOD = FieldTest("f", TextTest((None, "ab", None)))
 RAISES = FieldTest("g", CompareTest("gt", "one"))  # type: ignore[arg-type]  # as a fault of ours would leave it

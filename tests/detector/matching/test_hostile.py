@@ -36,7 +36,8 @@ from detector.rules.condition import (
 )
 from detector.rules.model import DetectionRule, LogSource, RuleSet
 from tests.detector.matching.conditions import LETTERS, conditions, oracle, rules_of
-from tests.detector.matching.test_against_oracle import EXAMPLES, SCANNERS
+from tests.detector.matching.scanners import SCANNERS
+from tests.detector.matching.test_against_oracle import EXAMPLES
 
 
 class Text(str):
