@@ -9,6 +9,8 @@ from sigma.modifiers import modifier_mapping
 
 from detector.rules.meta import suggest
 
+RE2 = "write it for RE2: no look-around, back-references, possessive repeats, nor repeats beyond 1,000"
+
 Found = re.Match[str]
 Advice = Callable[[Found], str]
 """From a message to "what; instead"."""
@@ -39,7 +41,7 @@ _ADVICE: tuple[tuple[re.Pattern[str], Advice], ...] = tuple(
         (r"[Uu]nknown modifier '?(?P<name>\w*)'?", _unknown_modifier),
         (
             r"Regular expression ('.*') is invalid: b?'?(.*?)'?$",
-            _always("regular expression {0} is invalid: {1}", "write it for RE2, which has no look-around and no \\1"),
+            _always("regular expression {0} is invalid: {1}", RE2),
         ),
         (
             r"^Expected .*, found ('?.*?'?)  ?\(at char (\d+)\)",

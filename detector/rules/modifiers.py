@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+import re2  # type: ignore[import-untyped]  # google-re2 has no stubs
 from sigma.modifiers import modifier_mapping
+
+from detector.rules.advice import RE2
 
 AFFIXES = frozenset({"contains", "startswith", "endswith"})
 _ENCODINGS = frozenset({"base64", "base64offset"})
@@ -113,6 +116,8 @@ def _check_kind(key: str, value: object) -> None:
 def _check_value(key: str, modifier: str, value: object) -> None:
     if modifier in _TEXT and not isinstance(value, str):
         raise ValueError(f"{key!r}: `{modifier}` takes text, not {_written(value)}; {_quoted(value)}")
+    if modifier == "re":
+        _check_expression(str(value))
     if modifier == "exists" and not isinstance(value, bool):
         raise ValueError(f"{key!r}: `exists` takes true or false, not {_written(value)}; write one of them unquoted")
     if modifier in _COMPARISONS or modifier in _PARTS:
@@ -126,6 +131,16 @@ def _check_value(key: str, modifier: str, value: object) -> None:
             raise ValueError(
                 f"{key!r}: no time has the {modifier} {value}; write a whole number from {least} to {most}"
             )
+
+
+def _check_expression(text: str) -> None:
+    options = re2.Options()
+    options.log_errors = False  # pySigma, asked first, would write to the terminal
+    try:
+        re2.compile(text, options)
+    except re2.error as error:
+        why = error.args[0].decode() if isinstance(error.args[0], bytes) else str(error)
+        raise ValueError(f"regular expression {text!r} is invalid: {why}; {RE2}") from error
 
 
 def _written(value: object) -> str:

@@ -22,7 +22,8 @@ _SHOWN = 10
 
 _WORD = re.compile(r"[()]|[^\s()]+")
 _PATTERN = re.compile(r"[A-Za-z0-9_*]+")
-_OPERATORS = frozenset({"and", "or", "not", "of", "all", "any", "them", "1"})
+_QUANTIFIERS = frozenset({"1", "any", "all"})
+_OPERATORS = _QUANTIFIERS | {"and", "or", "not", "of", "them"}
 
 
 def check_condition(condition: object, sizes: Mapping[str, int]) -> int:
@@ -53,13 +54,14 @@ def _of_text(text: object, sizes: Mapping[str, int]) -> Iterator[int]:
         raise ValueError("counting in a condition (|) is no longer Sigma; write a correlation of type event_count")
     words = _WORD.findall(text)
     _check_bounds(words)
-    for before, word, after in zip(["", *words], words, [*words[1:], ""], strict=False):
-        if before == "of":
+    for position, word in enumerate(words):
+        before, after = words[max(0, position - 2) : position], words[position + 1 : position + 2]
+        if before[-1:] == ["of"] and before[0] in _QUANTIFIERS:
             yield _size_of_pattern(word, sizes)
-        elif after == "of" and word not in {"1", "any", "all"}:
-            raise ValueError(f"'{word} of' is no quantifier; write '1 of', 'any of' or 'all of'")
         elif word in sizes:
             yield sizes[word]
+        elif after == ["of"] and word not in _OPERATORS:
+            raise ValueError(f"'{word} of' is no quantifier; write '1 of', 'any of' or 'all of'")
         elif word not in _OPERATORS and word not in {"(", ")"}:
             raise ValueError(_unknown(word, sizes))
 

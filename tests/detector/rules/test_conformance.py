@@ -177,4 +177,4 @@ def test_every_case_has_a_name_and_something_to_decide() -> None:
     cases = [(topic, case) for topic in TOPICS for case in cases_of(topic)]
     assert len({case.name for _, case in cases}) == len(cases)
     assert [case.name for _, case in cases if not (case.fault or case.match or case.miss)] == []
-    assert len(cases) >= 150
+    assert len(cases) >= 650
