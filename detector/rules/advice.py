@@ -44,6 +44,10 @@ _ADVICE: tuple[tuple[re.Pattern[str], Advice], ...] = tuple(
             _always("regular expression {0} is invalid: {1}", RE2),
         ),
         (
+            r"Detection ('.*') not defined",
+            _always("its `condition` names selection {0}, which does not exist", "name a selection of the rule"),
+        ),
+        (
             r"^Expected .*, found ('?.*?'?)  ?\(at char (\d+)\)",
             _always(
                 "its `condition` cannot be read at {0}, character {1}",

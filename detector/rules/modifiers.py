@@ -5,6 +5,7 @@ Asked before pySigma is, which accepts some combinations that mean nothing and r
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 import re2  # type: ignore[import-untyped]  # google-re2 has no stubs
@@ -46,7 +47,9 @@ _ORDER = (
 """Modifiers that stand before others."""
 
 _EXACT = 1 << 53
-"""Whole numbers above this are not all told apart by pySigma's comparisons."""
+"""Whole numbers above this are not all told apart by floats."""
+
+_BEYOND_FLOATS = 1 << 1023
 
 
 def check_item(key: str, modifiers: Sequence[str], values: Iterable[object]) -> None:
@@ -66,6 +69,13 @@ def check_item(key: str, modifiers: Sequence[str], values: Iterable[object]) -> 
         _check_order(key, modifiers)
         if key.startswith("|") and not _WITHOUT_FIELD.issuperset(modifiers):
             raise ValueError(f"{key!r} has no field to look at; name one before the `|`")
+
+
+def is_rounded(value: object) -> bool:
+    """Return whether pySigma, which goes through a float, would change a number or refuse it."""
+    if isinstance(value, float):
+        return not math.isfinite(value)
+    return isinstance(value, int) and (abs(value) >= _BEYOND_FLOATS or int(float(value)) != value)
 
 
 def _check_companions(key: str, modifiers: Sequence[str]) -> None:
@@ -103,7 +113,11 @@ def _check_values(key: str, modifiers: Sequence[str], values: list[object]) -> N
 
 
 def _check_kind(key: str, value: object) -> None:
-    if value is None or isinstance(value, str | int | float):
+    if value is None or isinstance(value, str | int):
+        return
+    if isinstance(value, float):
+        if is_rounded(value):
+            raise ValueError(f"a value of {key!r} is larger than any number; quote it")
         return
     words = f"is of type {type(value).__name__}; write text or a number"
     if isinstance(value, dict):
@@ -114,7 +128,7 @@ def _check_kind(key: str, value: object) -> None:
 
 
 def _check_value(key: str, modifier: str, value: object) -> None:
-    if modifier in _TEXT and not isinstance(value, str):
+    if modifier in _TEXT and not isinstance(value, str) and not (modifier == "re" and type(value) is int):
         raise ValueError(f"{key!r}: `{modifier}` takes text, not {_written(value)}; {_quoted(value)}")
     if modifier == "re":
         _check_expression(str(value))
@@ -123,7 +137,7 @@ def _check_value(key: str, modifier: str, value: object) -> None:
     if modifier in _COMPARISONS or modifier in _PARTS:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise ValueError(f"{key!r}: `{modifier}` takes a number, not {_written(value)}; write digits unquoted")
-        if isinstance(value, int) and int(float(value)) != value:
+        if is_rounded(value):
             raise ValueError(f"{key!r}: {value} cannot be compared exactly; write a number up to {_EXACT}")
     if modifier in _PARTS:
         least, most = _PARTS[modifier]

@@ -15,7 +15,7 @@ from typing import Any
 from sigma.rule import SigmaDetection
 from sigma.types import SigmaFieldReference
 
-from detector.rules.modifiers import AFFIXES, check_item
+from detector.rules.modifiers import AFFIXES, check_item, is_rounded
 from detector.rules.selecting import MAX_NESTED, check_condition
 
 CASED = "\ue000"
@@ -97,7 +97,7 @@ class _Speller:
         if value is None or isinstance(value, bool) or not isinstance(value, str | int | float):
             word = {None: "null", True: "true", False: "false"}.get(value, type(value).__name__)
             raise ValueError(f"the selection {self._name!r} has {word} as a keyword; name a field, or write text")
-        if _is_rounded(value):
+        if is_rounded(value):
             raise ValueError(f"the keyword {value} is too large a number; quote it")
         return value
 
@@ -130,6 +130,8 @@ def _is_carried(modifier: str, modifiers: list[str]) -> bool:
 
 def _changes(modifiers: list[str]) -> list[Callable[[Any], Any]]:
     changes = list[Callable[[Any], Any]]()
+    if "re" in modifiers:
+        changes.append(str)
     if "fieldref" in modifiers and "cased" in modifiers:
         changes.append(lambda text: CASED + text)
     if "expand" in modifiers:
@@ -139,10 +141,5 @@ def _changes(modifiers: list[str]) -> list[Callable[[Any], Any]]:
     if "re" in modifiers and "endswith" in modifiers:
         changes.append(lambda text: rf"(?:{text})\z")
     if not set(modifiers) - {"all", "neq"}:
-        changes.append(lambda value: str(value) if _is_rounded(value) else value)
+        changes.append(lambda value: str(value) if is_rounded(value) else value)
     return changes
-
-
-def _is_rounded(value: object) -> bool:
-    """Return whether pySigma would round a whole number."""
-    return isinstance(value, int) and (abs(value) > 1 << 1023 or int(float(value)) != value)

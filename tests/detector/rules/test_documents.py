@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import re
 import time
+from typing import Any
 
 import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sigma.modifiers import modifier_mapping
 
 from detector.errors import RuleFault
 from detector.rules.loader import load_rules
+
+EXAMPLES = 2_000 if os.environ.get("ISTHMUS_LONG") else 200
 
 RULE = "title: t\nlogsource: {product: p}\ndetection:\n  s: {f: a}\n  condition: s\n"
 
@@ -50,3 +59,33 @@ def test_a_surprise_has_the_line_of_its_value() -> None:
 
 def test_plain_words_outside_a_detection_are_nobodys_surprise() -> None:
     assert load_rules(f"{RULE}date: 2026-01-01\nauthor: on\ndescription: 010\n").rules
+
+
+_modifiers = st.lists(st.sampled_from([*modifier_mapping, "utf16le", "unknown", ""]), max_size=3)
+_keys = st.builds(
+    lambda path, modifiers: "|".join([path, *modifiers]), st.sampled_from(["f", "", " ", "n.a"]), _modifiers
+)
+_texts = st.one_of(st.text("ab*?\\%-/ ()[]|.{}^$1é\n", max_size=6), st.sampled_from(["10.0.0.0/8", "%x%"]))
+_scalars = st.one_of(_texts, st.integers(-5, 70), st.just(10**330), st.floats(), st.booleans(), st.none())
+_anything = st.recursive(
+    _scalars,
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(_keys, inner, max_size=2)),
+    max_leaves=5,
+)
+_items = st.dictionaries(_keys, st.one_of(_scalars, st.lists(_scalars, min_size=1, max_size=3)), min_size=1, max_size=2)
+_words = st.sampled_from(
+    ["s", "t", "(", ")", "and", "or", "not", "1", "of", "all", "them", "s*", "AND", "|", "2", ",", "any"]
+)
+_conditions = st.one_of(st.sampled_from(["s", "not s"]), st.lists(_words, max_size=6).map(" ".join), _anything)
+
+
+@given(selection=st.one_of(_items, _items, _anything), condition=_conditions)
+@settings(max_examples=EXAMPLES, deadline=None)
+def test_whatever_a_detection_holds_it_loads_or_says_what_instead(selection: Any, condition: Any) -> None:  # noqa: ANN401
+    """Nothing escapes, and no fault speaks of pySigma's classes or leaves its reader without advice."""
+    detection = {"s": selection, "t": {"g": "b"}, "condition": condition}
+    rule = {"title": "t", "logsource": {"product": "p"}, "detection": detection}
+    faults = list[RuleFault]()
+    ruleset = load_rules(yaml.safe_dump(rule, allow_unicode=True), faults=faults)
+    assert bool(ruleset.rules) is not bool(faults)
+    assert [str(fault) for fault in faults if not fault.instead or re.search("Sigma[A-Z]|Error", fault.what)] == []
