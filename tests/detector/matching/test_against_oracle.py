@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -12,33 +13,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detector.matching import planning
+from benchmarks.lanes import high_entropy
 from detector.matching.grouping import SourceFields
 from detector.matching.matcher import Matcher
 from detector.matching.scanner import ScannerName
 from detector.rules.condition import Condition
 from detector.rules.loader import load_rules
 from detector.rules.model import DetectionRule, LogSource
-from tests.detector.matching.conditions import conditions, events, flat_events, oracle, rules_of
+from tests.detector.matching.agreement import assert_agreement, assert_agreement_while_plans_change, fail
+from tests.detector.matching.conditions import conditions, events, flat_events, rules_of
 from tests.detector.matching.scanners import SCANNERS
 from tests.shared import unpacked
 
 EXAMPLES = 4_000 if os.environ.get("ISTHMUS_LONG") else 150
-
-
-def _fail(rule: DetectionRule, error: Exception) -> None:
-    raise AssertionError(f"{rule.condition}: {error!r}")
-
-
-def _agrees(made: Sequence[Condition], batch: list[dict[str, Any]], source: LogSource, scanner: ScannerName) -> None:
-    matcher = Matcher(rules_of(made), _fail, scanner)
-    expected = oracle(matcher, batch, source)
-    assert matcher.match(batch, source) == expected
-    assert matcher.match(batch, [source] * len(batch)) == expected, "under a plan of its own"
-    alone = [(row, number) for row, event in enumerate(batch) for _, number in matcher.match([event], source)]
-    assert alone == expected
-    again = [(row, number) for row, event in enumerate(batch) for _, number in matcher.match([event], source)]
-    assert again == expected, "once shapes are known"
 
 
 @pytest.mark.parametrize("scanner", SCANNERS)
@@ -51,7 +38,7 @@ def _agrees(made: Sequence[Condition], batch: list[dict[str, Any]], source: LogS
 def test_events_of_any_shape(
     scanner: ScannerName, made: list[Condition], batch: list[dict[str, Any]], source: LogSource
 ) -> None:
-    _agrees(made, batch, source, scanner)
+    assert_agreement(rules_of(made), batch, source, scanner)
 
 
 @pytest.mark.parametrize("scanner", SCANNERS)
@@ -64,7 +51,7 @@ def test_events_of_any_shape(
 def test_events_of_one_shape(
     scanner: ScannerName, made: list[Condition], distinct: list[dict[str, Any]], repeats: int
 ) -> None:
-    _agrees(made, distinct * repeats, LogSource(), scanner)
+    assert_agreement(rules_of(made), distinct * repeats, LogSource(), scanner)
 
 
 @pytest.mark.parametrize("scanner", SCANNERS)
@@ -77,17 +64,12 @@ def test_events_of_one_shape(
 def test_while_plans_change(
     scanner: ScannerName, made: list[Condition], batch: list[dict[str, Any]], source: LogSource
 ) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(planning, "MAX_EVENTS", 4)
-        patch.setattr(planning, "OWN_FROM", 4)
-        matcher = Matcher(rules_of(made), _fail, scanner)
-        expected = oracle(matcher, batch, source)
-        for _ in range(12):
-            assert matcher.match(batch, source) == expected
-            alone = [(row, number) for row, event in enumerate(batch) for _, number in matcher.match([event], source)]
-            assert alone == expected
-        assert matcher.plans > 1
+    assert_agreement_while_plans_change(rules_of(made), batch, source, scanner)
 
+
+SAMPLE = 1_500 if os.environ.get("ISTHMUS_LONG") else 100
+WARM_UP = 900
+"""Events of a lane that are tried with each rule, and before them some for its plan to settle."""
 
 LANES = {
     "structured_windows": 6_489,
@@ -124,7 +106,7 @@ def _batches(lane: list[dict[str, Any]], size: int) -> Iterator[list[dict[str, A
 def test_lanes_match_as_often_as_the_peers_found(
     sigmahq: list[DetectionRule], lanes: dict[str, list[dict[str, Any]]], lane: str, size: int
 ) -> None:
-    matcher = Matcher(sigmahq, _fail)
+    matcher = Matcher(sigmahq, fail)
     assert sum(len(matcher.match(batch, SourceFields())) for batch in _batches(lanes[lane], size)) == LANES[lane]
 
 
@@ -133,7 +115,7 @@ def test_lanes_match_as_often_as_the_peers_found(
 def test_lanes_match_as_the_oracle_says(
     sigmahq: list[DetectionRule], lanes: dict[str, list[dict[str, Any]]], lane: str, scanner: ScannerName
 ) -> None:
-    matcher = Matcher(sigmahq, _fail, scanner)
+    matcher = Matcher(sigmahq, fail, scanner)
     some = lanes[lane][::97]
     sources = [LogSource(*map(event.get, ("category", "product", "service"))) for event in some]
     expected = [
@@ -142,3 +124,31 @@ def test_lanes_match_as_the_oracle_says(
         for number in matcher.try_all(event, source)
     ]
     assert matcher.match(some, SourceFields()) == expected
+
+
+@pytest.mark.parametrize("scanner", SCANNERS)
+@pytest.mark.parametrize("lane", LANES)
+def test_lanes_whose_values_never_repeat_match_as_the_oracle_says(
+    sigmahq: list[DetectionRule],
+    lanes: dict[str, list[dict[str, Any]]],
+    tmp_path: Path,
+    lane: str,
+    scanner: ScannerName,
+) -> None:
+    """The plan is the stream's own by then, and no column has a value twice."""
+    path = tmp_path / "some.ndjson"
+    path.write_bytes(b"\n".join(map(msgspec.json.encode, lanes[lane][::97])))
+    varied = msgspec.json.Decoder(dict[str, Any]).decode_lines(b"\n".join(high_entropy(path, SAMPLE + WARM_UP)))
+    matcher = Matcher(sigmahq, fail, scanner)
+    for batch in _batches(varied[SAMPLE:], 100):
+        matcher.match(batch, SourceFields())
+    some = varied[:SAMPLE]
+    sources = [LogSource(*map(event.get, ("category", "product", "service"))) for event in some]
+    expected = [
+        (row, number)
+        for row, (event, source) in enumerate(zip(some, sources, strict=True))
+        for number in matcher.try_all(event, source)
+    ]
+    assert matcher.match(some, SourceFields()) == expected
+    alone = [(row, number) for row, event in enumerate(some) for _, number in matcher.match([event], SourceFields())]
+    assert alone == expected

@@ -178,3 +178,13 @@ def test_every_case_has_a_name_and_something_to_decide() -> None:
     assert len({case.name for _, case in cases}) == len(cases)
     assert [case.name for _, case in cases if not (case.fault or case.match or case.miss)] == []
     assert len(cases) >= 650
+
+
+def test_the_page_says_which_topic_proves_each_meaning() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    linked = re.findall(r"\(\.\./\.\./tests/data/detector/conformance/(\w+)\.yml\)", text)
+    assert sorted(linked) == TOPICS
+    rows = [line.strip("|").split(" | ") for line in text.splitlines() if line.startswith("| ")]
+    proofs = {topic for row in rows for topic in row[-1].strip(" |").split(", ")} - {"cases"}
+    assert proofs == set(TOPICS)
+    assert all(len(row) == 4 for row in rows)
