@@ -51,7 +51,9 @@ def _of_text(text: object, sizes: Mapping[str, int]) -> Iterator[int]:
     if not isinstance(text, str) or not text.strip():
         raise ValueError(f"`condition` is {text!r}; write names of selections joined by and, or, not")
     if "|" in text:
-        raise ValueError("counting in a condition (|) is no longer Sigma; write a correlation of type event_count")
+        raise ValueError(
+            "its `condition` counts (|), which is no longer Sigma; write a correlation of type event_count"
+        )
     words = _WORD.findall(text)
     _check_bounds(words)
     for position, word in enumerate(words):
@@ -61,26 +63,26 @@ def _of_text(text: object, sizes: Mapping[str, int]) -> Iterator[int]:
         elif word in sizes:
             yield sizes[word]
         elif after == ["of"] and word not in _OPERATORS:
-            raise ValueError(f"'{word} of' is no quantifier; write '1 of', 'any of' or 'all of'")
+            raise ValueError(f"its `condition` has '{word} of', which is no quantifier; write '1 of' or 'all of'")
         elif word not in _OPERATORS and word not in {"(", ")"}:
             raise ValueError(_unknown(word, sizes))
 
 
 def _check_bounds(words: list[str]) -> None:
     if len(words) > MAX_WORDS:
-        raise ValueError(f"its condition has more than {MAX_WORDS} words; name selections alike and write '1 of name*'")
+        raise ValueError(f"its `condition` has more than {MAX_WORDS} words; write '1 of name*'")
     depth = nots = 0
     for word in words:
         depth += (word == "(") - (word == ")")
         nots = nots + 1 if word == "not" else 0
         if depth + nots > MAX_NESTED:
-            raise ValueError(f"its condition is nested deeper than {MAX_NESTED}; take it apart")
+            raise ValueError(f"its `condition` is nested deeper than {MAX_NESTED}; take it apart")
 
 
 def _size_of_pattern(pattern: str, sizes: Mapping[str, int]) -> int:
     if not _PATTERN.fullmatch(pattern):
         raise ValueError(
-            f"the pattern {pattern!r} has a character that patterns cannot have; use letters, digits, _ and *"
+            f"its `condition` has the pattern {pattern!r}, which is none; write it of letters, digits, _ and *"
         )
     wanted = "*" if pattern == "them" else pattern
     found = [
@@ -93,7 +95,7 @@ def _size_of_pattern(pattern: str, sizes: Mapping[str, int]) -> int:
 
 def _unknown(word: str, sizes: Mapping[str, int]) -> str:
     if word.lower() in _OPERATORS:
-        return f"{word!r} is no operator; operators are written small: {word.lower()!r}"
+        return f"its `condition` has {word!r}, which is no operator; write it small: {word.lower()!r}"
     advice = suggest(word, sizes) or f"; {_known(sizes)}"
     return f"its `condition` names selection {word!r}, which does not exist{advice}"
 

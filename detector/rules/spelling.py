@@ -54,7 +54,7 @@ def spelt(detection: dict[str, Any]) -> dict[str, Any]:
             read[name] = speller.selection(selection)
             sizes[name] = speller.parts
     if check_condition(detection["condition"], sizes) > MAX_PARTS or sum(sizes.values()) > MAX_PARTS:
-        raise ValueError(f"its condition has more than {MAX_PARTS} values; split the rule")
+        raise ValueError(f"its `condition` has more than {MAX_PARTS} values; split the rule")
     return read | {"condition": detection["condition"]}
 
 
