@@ -139,7 +139,7 @@ def _changes(modifiers: list[str]) -> list[Callable[[Any], Any]]:
     if "re" in modifiers and "startswith" in modifiers:
         changes.append(lambda text: rf"\A(?:{text})")
     if "re" in modifiers and "endswith" in modifiers:
-        changes.append(lambda text: rf"(?:{text})\z")
+        changes.append(lambda text: f"(?:{text})(?-m:$)")
     if not set(modifiers) - {"all", "neq"}:
         changes.append(lambda value: str(value) if is_rounded(value) else value)
     return changes
