@@ -29,6 +29,7 @@ class AlertDraft(msgspec.Struct, frozen=True, kw_only=True):
         order: Order confidence of an ordered sequence, else None.
         coverage: What could be checked of an absence, else None.
         late: A late candidate caused it.
+        ahead: It was found while a raw partition stood still: what that one holds may change it.
         reason: Why it was decided or withdrawn, for a reader.
         widened_ns: How far uncertainty widened the window; 0 when it did not.
     """
@@ -46,6 +47,7 @@ class AlertDraft(msgspec.Struct, frozen=True, kw_only=True):
     order: Literal["certain", "possible"] | None = None
     coverage: Literal["full", "partial"] | None = None
     late: bool = False
+    ahead: bool = False
     reason: str = ""
     widened_ns: int = 0
 

@@ -255,8 +255,9 @@ def _response(meta: RuleMeta, draft: AlertDraft) -> dict[str, Any]:
 
 
 def _add_optional(convergence: dict[str, Any], draft: AlertDraft, earlier: Sequence[Earlier], zone: str | None) -> None:
-    if draft.order is not None:
-        convergence["sequence"] = {"order_confidence": draft.order}
+    sequence = {"order_confidence": draft.order, "late": draft.late or None, "ahead": draft.ahead or None}
+    if any(sequence.values()):
+        convergence["sequence"] = {key: value for key, value in sequence.items() if value is not None}
     if draft.coverage is not None:
         convergence["coverage"] = draft.coverage
     if draft.widened_ns:

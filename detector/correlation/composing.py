@@ -81,6 +81,7 @@ class Composer:
             order=hit.order,
             coverage=hit.coverage,
             late=hit.late,
+            ahead=hit.ahead,
             reason=hit.reason,
             widened_ns=hit.widened_ns,
         )
@@ -109,6 +110,7 @@ class Composer:
             fields=draft.fields if newest is None else self.fields(newest, draft.group),
             order=order,
             late=draft.late or any(hit.late for hit in hits),
+            ahead=draft.ahead or any(hit.ahead for hit in hits),
             reason=draft.reason if newest is None else newest.reason,
             widened_ns=widened_ns,
         )

@@ -14,11 +14,13 @@ class Effects:
 
     Attributes:
         counts: Things that must be visible: evictions, dead letters, by name.
+        ahead: What is applied now has not been passed by the watermark of all partitions: one of them stands still.
         forgotten: Candidates that no group keeps any longer; whoever stores them takes them from here.
     """
 
     def __init__(self) -> None:
         self.counts = Counter[str]()
+        self.ahead = False
         self.forgotten: list[Candidate] = []
         self._drafts: dict[str, AlertDraft] = {}
         self._others: list[Output] = []

@@ -21,6 +21,7 @@ class Hit(msgspec.Struct, kw_only=True):
         order: Whether the order of an ordered sequence is certain; None for other types.
         coverage: Whether an absence or a session could be watched throughout; None for other types.
         late: A late candidate caused it.
+        ahead: It was found while a raw partition stood still: what that one holds may change it.
         widened_ns: How far uncertainty widened the window.
         reason: One clause for a reader.
         fields: Fields that replace or complete the anchor's.
@@ -34,6 +35,7 @@ class Hit(msgspec.Struct, kw_only=True):
     order: Literal["certain", "possible"] | None = None
     coverage: Literal["full", "partial"] | None = None
     late: bool = False
+    ahead: bool = False
     widened_ns: int = 0
     reason: str = ""
     fields: dict[str, Value] = {}

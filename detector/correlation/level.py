@@ -75,6 +75,7 @@ class Level:
         """Apply everything whose turn has come, and forget what is too old."""
         for buffer, watermark_ns in ((self._strict, strict_ns), (self._eager, eager_ns)):
             for due_ns, thing in buffer.due(watermark_ns):
+                self.effects.ahead = due_ns >= strict_ns
                 if isinstance(thing, Candidate):
                     self._apply(thing, due_ns)
                 else:

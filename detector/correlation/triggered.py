@@ -131,6 +131,7 @@ class TriggeredGroup:
             effects.result(result)
         draft = None
         if self._plan.rule.meta.generate:
+            hit.ahead = effects.ahead
             draft = self._composer.draft(hit, self._key, order_ns, "closed", opened_by=trigger)
             effects.draft(draft)
         return Decision(trigger.event_id, order_ns, draft, held=True)

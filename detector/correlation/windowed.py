@@ -211,6 +211,7 @@ class WindowedGroup:
         shared, state = self._shared, self.state
         if not shared.composer.claim(hit, self._key):
             return
+        hit.ahead = effects.ahead
         if first:
             for result in shared.composer.result(hit, self._key, order_ns):
                 effects.result(result)

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from aiohttp import web
 from hypothesis import given, settings
@@ -91,6 +92,21 @@ def test_what_could_not_be_checked_is_said() -> None:
     document = AlertWriter(RuleSet({}, {}, "b")).to_document(_draft("a", 0, fields), 1, "a", [])
     unchecked = document["convergence"]["context"]["unchecked"]
     assert unchecked == ["conduit.verdict", "person corp\\eve is not in the identities table"]
+
+
+@pytest.mark.parametrize(
+    ("more", "sequence"),
+    [
+        ({}, None),
+        ({"order": "possible"}, {"order_confidence": "possible"}),
+        ({"late": True, "order": "certain"}, {"order_confidence": "certain", "late": True}),
+        ({"ahead": True}, {"ahead": True}),
+    ],
+)
+def test_what_may_still_change_is_said(more: dict[str, Any], sequence: dict[str, Any] | None) -> None:
+    draft = msgspec.structs.replace(_draft("a", 0, {}), **more)
+    document = AlertWriter(RuleSet({}, {}, "b")).to_document(draft, 1, "a", [])
+    assert document["convergence"].get("sequence") == sequence
 
 
 def test_alerts_of_one_person_share_a_group_for_a_day() -> None:
