@@ -72,7 +72,8 @@ def test_batches_partitions_and_crashes_change_nothing(
     cuts = data.draw(st.lists(st.integers(0, len(events)), max_size=5))
     crashes = data.draw(st.lists(st.booleans(), min_size=6, max_size=6))
     correlator = bench.correlator()
-    whole = collected(correlator.process([each for event in events for each in bench.candidates(event)]))
+    mixed = data.draw(st.permutations(events))
+    whole = collected(correlator.process([each for event in mixed for each in bench.candidates(event)]))
     whole |= collected(correlator.finish())
     assert bench.run_in_pieces(events, data.draw(st.sampled_from([1, 2])), cuts, crashes) == whole
     kept = {key: value for key, value in correlator.dirty() if value is not None and b"\x1f" in key}
