@@ -22,6 +22,7 @@ from detector.explaining.lookup import find_rule
 from detector.explaining.nearest import Nearest, RuleExplanations
 from detector.explaining.rule import RuleExplainer, notes_of
 from detector.explaining.text import Line, lines_of
+from detector.explaining.wording import harmless
 from detector.matching.grouping import SourceFields
 from detector.rules.model import CorrelationRule, DetectionRule, RuleSet
 
@@ -151,7 +152,11 @@ def _painted(line: Line, width: int) -> str:
     indent = "  " * line.depth
     mark = "" if line.held is None else "✓ " if line.held else "✗ "
     wrapped = textwrap.wrap(
-        line.text, max(width, 40), initial_indent=indent + mark, subsequent_indent=indent + "  ", break_on_hyphens=False
+        harmless(line.text),
+        max(width, 40),
+        initial_indent=indent + mark,
+        subsequent_indent=indent + "  ",
+        break_on_hyphens=False,
     )
     text = "\n".join(wrapped)
     if line.tone == "dim":

@@ -116,15 +116,20 @@ def quoted(text: str) -> str:
 
 
 def shortened(text: str, chars: int = MAX_VALUE_CHARS) -> str:
-    """Leave out the middle of a long text, and write what would move a terminal's cursor as escapes."""
+    """Leave out the middle of a long text, and make it harmless."""
     if len(text) > chars:
         tail = chars // 2
         text = f"{text[: chars - tail - 1]}…{text[len(text) - tail :]}"
-    return text if text.isprintable() else "".join(map(_harmless, text))
+    return harmless(text)
 
 
-def _harmless(character: str) -> str:
-    return character if character.isprintable() else character.encode("unicode_escape").decode()
+def harmless(text: str) -> str:
+    """Write as escapes what would move a terminal's cursor: names and values come from outside."""
+    return text if text.isprintable() else "".join(each if each.isprintable() else _escaped(each) for each in text)
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode()
 
 
 def _placed(test: TextTest) -> tuple[str, tuple[Any, ...]]:

@@ -85,7 +85,7 @@ class CorrelationExplainer:
         unkeyed = {key[1]: events for key, events in self._gathered.unkeyed.items() if key[0] == rule.meta.id}
         words = Words(rule, self._metas, groups, unkeyed)
         seen = [self._group(plan, key, group[:MAX_OF_GROUP], words) for key, group in groups.items()]
-        seen.sort(key=lambda each: (not each[1].fired, -each[0]))
+        seen.sort(key=lambda each: (not each[1].fired, not each[1].windows, -each[0]))
         told = tuple(group for _, group in seen[:MAX_GROUPS])
         fired = bool(told) and told[0].fired
         rules = tuple(self._rules(rule))

@@ -9,7 +9,7 @@ from detector.correlation.during import fields_of_openers, key_of, key_text
 from detector.correlation.hit import Hit
 from detector.correlation.plan import Plan
 from detector.correlation.thresholds import all_hold
-from detector.explaining.correlations.meaning import Moment, Near, Timeline, in_order
+from detector.explaining.correlations.meaning import Moment, Near, Timeline, in_order, place_of
 from detector.explaining.correlations.whereabouts import Whereabouts
 from detector.explaining.correlations.words import Words, compared, length
 from detector.explaining.wording import shown
@@ -29,6 +29,7 @@ class Open:
         assert during is not None  # noqa: S101  the type says so
         self._during = during
         self._timeline = Timeline(group)
+        self._keys = {place_of(each): key_of(during.key, each) for each in self._timeline.entries}
         self._words = words
         self._where = Whereabouts(words, key, self._timeline)
 
@@ -62,7 +63,7 @@ class Open:
         newest = dict[str, Candidate]()
         for each in self._of(self._during.open, trigger.time_ns - self._during.max_age_ns, trigger.time_ns):
             if each.event_id != trigger.event_id:
-                newest[key_of(self._during.key, each)] = each
+                newest[self._keys[place_of(each)]] = each
         return in_order(newest.values())
 
     def _of(self, rules: Sequence[str], start_ns: int, end_ns: int) -> list[Candidate]:
@@ -87,11 +88,13 @@ class Open:
         return f"{who} has the same `{during.distinct}` {shown(here)}, and must differ" if is_same else None
 
     def _close(self, opener: Candidate, trigger: Candidate) -> Candidate | None:
-        key = key_of(self._during.key, opener)
-        for each in self._of(self._during.close, opener.time_ns, trigger.time_ns - 1):
-            if each.event_id != opener.event_id and key_of(self._during.key, each) == key:
-                return each
-        return None
+        key = self._keys[place_of(opener)]
+        closes = [self._timeline.of(rule, opener.time_ns, trigger.time_ns - 1) for rule in self._during.close]
+        firsts = (
+            next((e for e in found if e.event_id != opener.event_id and self._keys[place_of(e)] == key), None)
+            for found in closes
+        )
+        return min((each for each in firsts if each is not None), key=place_of, default=None)
 
     def _near(self, trigger: Candidate) -> Near:
         newest = self._newest(trigger)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 
 from detector.candidate import Candidate, GroupKey
-from detector.correlation.ordering import END_OF_INPUT, NOT_YET
 from detector.explaining.wording import shortened
 from detector.rules.model import CorrelationRule, RuleMeta, Threshold
 
 MAX_LISTED = 5
 """Events or values that a sentence lists."""
+
+MAX_AROUND = 10
+"""Matches of other groups that are looked at on each side of a span."""
 
 _UNITS = ((86_400 * 10**9, "d"), (3_600 * 10**9, "h"), (60 * 10**9, "m"), (10**9, "s"))
 
@@ -41,6 +44,7 @@ class Words:
         self._metas = metas
         self._groups = groups
         self._unkeyed = unkeyed
+        self._matches = dict[str, list[Candidate]]()
 
     def rule(self, rule_id: str) -> str:
         """Return a rule's name in quotes."""
@@ -55,14 +59,35 @@ class Words:
         pairs = zip(self._rule.group_by, key, strict=False)
         return ", ".join(f"{name}={'null' if value is None else shortened(value, 60)}" for name, value in pairs)
 
-    def elsewhere(self, rule_id: str, key: GroupKey, start_ns: int = NOT_YET, end_ns: int = END_OF_INPUT) -> str:
-        """Say where a rule matched between two times, but not in a group; empty when it did not."""
-        for other, candidates in self._groups.items():
-            for each in candidates if other != key else ():
-                if each.rule_name == rule_id and start_ns <= each.time_ns <= end_ns:
-                    return f"it matched {self.event(each)}, but for {self.group(other)}"
-        unkeyed = self._unkeyed.get(rule_id, ()) if start_ns == NOT_YET else ()
+    def elsewhere(self, rule_id: str, key: GroupKey, start_ns: int, end_ns: int, *, in_time: bool = False) -> str:
+        """Say where a rule matched, nearest to a span of time, but not in a group; empty when it did not.
+
+        Args:
+            rule_id: The rule.
+            key: The group, in which it has no match between these times.
+            start_ns: Start of the span.
+            end_ns: Its end.
+            in_time: Only a match inside the span counts.
+        """
+        found = [each for each in self._around(rule_id, start_ns, end_ns) if each.group != key]
+        if in_time:
+            found = [each for each in found if start_ns <= each.time_ns <= end_ns]
+        if found:
+            nearest = min(found, key=lambda each: max(start_ns - each.time_ns, each.time_ns - end_ns))
+            return f"it matched {self.event(nearest)}, but for {self.group(nearest.group)}"
+        unkeyed = () if in_time else self._unkeyed.get(rule_id, ())
         return f"it matched {events_text(unkeyed)}, without {' and '.join(self._rule.group_by)}" if unkeyed else ""
+
+    def _around(self, rule_id: str, start_ns: int, end_ns: int) -> list[Candidate]:
+        """Return the first matches of a rule in a span of time, and those just before and after it."""
+        if rule_id not in self._matches:
+            every = (each for group in self._groups.values() for each in group if each.rule_name == rule_id)
+            self._matches[rule_id] = sorted(every, key=lambda each: (each.time_ns, each.event_id))
+        matches = self._matches[rule_id]
+        first = bisect_left(matches, start_ns, key=lambda each: each.time_ns)
+        after = bisect_right(matches, end_ns, key=lambda each: each.time_ns)
+        inside = matches[first : min(after, first + MAX_AROUND)]
+        return [*matches[max(0, first - MAX_AROUND) : first], *inside, *matches[after : after + MAX_AROUND]]
 
 
 def compared(thresholds: Sequence[Threshold]) -> str:

@@ -210,6 +210,17 @@ def test_eval_explains_a_correlation_and_one_event_for_each_of_its_rules(tmp_pat
     assert _eval(tmp_path, RULE + COUNT, events, "--explain", "three", "--lateness", "1s").exit_code == 2
 
 
+def test_eval_explains_names_and_values_that_would_move_the_cursor(tmp_path: Path) -> None:
+    evil = "\x1b[2J\r"
+    events: list[object] = [{"@timestamp": "2026-10-20T00:00:00Z", "f": "a", "u": evil}, {"F" + evil: "a"}]
+    rules = RULE.replace("title: t", 'title: "T\\e[2J"') + COUNT
+    for arguments in (["three"], ["r"], ["r", "--event", "1"]):
+        result = _eval(tmp_path, rules, events, "--explain", *arguments)
+        assert result.exit_code == 0
+        assert "\\x1b[2J" in result.output
+        assert all(line.isprintable() for line in result.output.split("\n"))
+
+
 def test_eval_help_shows_an_explanation_that_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lines = [line.strip() for line in _run("eval", "--help").output.splitlines()]
     [example] = [line for line in lines if line.startswith("isthmus eval") and "--explain" in line]

@@ -69,6 +69,11 @@ CASES: dict[str, tuple[str, list[tuple[str, float, object]], tuple[str, ...]]] =
             "`c`: no match in this group; it matched event 2, but for u=2",
         ),
     ),
+    "a rule for several other groups": (
+        TEMPORAL,
+        [("a", 0, 1), ("b", 4, 1), ("c", -50, 2), ("c", 5, 3), ("c", 90, 4)],
+        ("2 of 3 rules within 10 s, not at least 3", "`c`: no match in this group; it matched event 3, but for u=3"),
+    ),
     "a rule without the key": (
         TEMPORAL,
         [("a", 0, 1), ("b", 4, 1), ("c", 5, None)],
@@ -102,6 +107,11 @@ CASES: dict[str, tuple[str, list[tuple[str, float, object]], tuple[str, ...]]] =
         ABSENCE,
         [("a", 0, 1), ("b", 10, 1)],
         ("`b` came (event 1, 10 s after event 0), so the absence does not hold",),
+    ),
+    "a trigger in one group, the rest in another": (
+        DURING,
+        [("a", 0, 1), ("b", 1, 1), ("c", 2, 2)],
+        ("`a`: no match in this group; it matched event 0, but for u=1",),
     ),
     "closed": (DURING, [("a", 0, 1), ("b", 2, 1), ("c", 3, 1)], ("`a` (event 0) was closed by `b` (event 1) before",)),
     "open too long ago": (DURING, [("a", 0, 1), ("c", 12, 1)], ("`a`: the nearest match was event 0, 2 s too early",)),
