@@ -106,6 +106,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         rules: Rule files and folders; empty: the bundled rules.
         pipelines: Processing pipelines for the rules: files or folders, names of bundled ones such as windows, or
             names of those that installed pySigma plugins bring.
+        watch_rules: How often to look whether rules, pipelines, lists or log sources changed, to reload them; 0s: only
+            on SIGHUP.
         rules_cache: Whether and where to keep what rules compile to.
         sinks: Where alerts go besides the engine's own store.
         http: The engine's own pages.
@@ -124,6 +126,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     context: ContextSettings = ContextSettings()
     rules: list[Path] = []
     pipelines: list[str] = []
+    watch_rules: Duration = parse_duration("5s")
     rules_cache: CacheSettings = CacheSettings()
     sinks: list[SinkSettings] = []
     http: HttpSettings = HttpSettings()

@@ -51,6 +51,9 @@ class AlertWriter:
         ruleset: Rules by id.
         version: Of the product.
         engine: Name of this engine, for `observer.name`.
+
+    Attributes:
+        bundle: Hash of the rules.
     """
 
     def __init__(self, ruleset: RuleSet, *, version: str = "", engine: str = "isthmus") -> None:
@@ -58,7 +61,7 @@ class AlertWriter:
             **{rule.meta.id: rule.meta for rule in ruleset.rules.values()},
             **{rule.meta.id: rule.meta for rule in ruleset.correlations.values()},
         }
-        self._bundle = ruleset.bundle_hash
+        self.bundle = ruleset.bundle_hash
         self._version = version
         self._engine = engine
 
@@ -107,7 +110,7 @@ class AlertWriter:
                 "timeline": timeline_of(draft.steps),
                 "context": _context(draft),
                 "response": _response(meta, draft),
-                "bundle": self._bundle,
+                "bundle": self.bundle,
                 "attack_version": VERSION,
             },
         }

@@ -27,7 +27,8 @@ def run(config: Path, *, no_cache: bool, quiet: bool) -> None:
     """Take records through the listeners of the settings until SIGINT or SIGTERM.
 
     What a listener acknowledged is on disk. After a crash start it again: it goes on where it was, and the same
-    records give the same alerts.
+    records give the same alerts. Rules that change are reloaded, at once on SIGHUP; those with faults are refused as a
+    whole, and the ones in use go on.
     """
     try:
         settings = without_cache(load_settings(config)) if no_cache else load_settings(config)
@@ -54,6 +55,7 @@ async def _run(settings: Settings, *, quiet: bool) -> None:
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, engine.reloading.ask)
     for connector in engine.connectors:
         port = getattr(connector, "port", None)
         if port:

@@ -11,7 +11,8 @@ from detector.correlation.effects import Effects
 from detector.correlation.group import Changes
 from detector.correlation.groupstate import Decision
 from detector.correlation.hit import Hit
-from detector.correlation.liveness import Liveness
+from detector.correlation.liveness import Watch
+from detector.correlation.ordering import NOT_YET
 from detector.correlation.plan import CorrelationSettings
 from detector.correlation.triggered import TriggeredGroup
 from detector.rules.model import CorrelationRule
@@ -21,14 +22,15 @@ from detector.task import EngineEvent
 class AbsenceGroup(TriggeredGroup):
     """Looks for a partner in the span of each trigger, and asks whether anyone was watching."""
 
-    def __init__(self, composer: Composer, key: GroupKey, settings: CorrelationSettings, liveness: Liveness) -> None:
+    def __init__(self, composer: Composer, key: GroupKey, settings: CorrelationSettings, watch: Watch) -> None:
         absence = composer.plan.rule.absence
         assert absence is not None  # noqa: S101  the level picks the class by this
         super().__init__(composer, key, (absence.trigger,), settings.max_candidates)
         self._absence = absence
-        self._liveness = liveness
         looks_ahead = absence.when != "before" and absence.until is None
         self._least_after_ns = self._plan.rule.timespan_ns if looks_ahead else 0
+        self._liveness = watch.liveness
+        self._active_ns = watch.activated_ns.get(composer.plan.rule.meta.id, NOT_YET)
         self._partner_uncertainty_ns = settings.partner_uncertainty_ns
         self._assume_covered = settings.assume_covered
 
@@ -49,6 +51,8 @@ class AbsenceGroup(TriggeredGroup):
         silent = None
         if self._absence.coverage != "ignore" and not self._assume_covered:
             silent = self._liveness.uncovered(self._plan.expectations, start_ns, end_ns, self._plan.span_ns)
+            if start_ns < self._active_ns:
+                silent = ""  # what came before the rule was there passed it by
         if silent is not None and self._absence.coverage == "require":
             effects.notice(_coverage_gap(self._plan.rule.meta.id, trigger, silent, end_ns))
             self._note(Decision(trigger.event_id, order_ns, None), changes)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
+import structlog
 
+from connectors.record import hashed_id
 from detector.candidate import Candidate
 from detector.correlation.level import Level
 from detector.correlation.liveness import Run, Watch
@@ -15,7 +17,7 @@ from detector.correlation.routing import CandidateRouter
 from detector.correlation.settling import Settler
 from detector.correlation.watermark import Watermark
 from detector.errors import StateError
-from detector.rules.model import RuleSet
+from detector.rules.model import CorrelationRule, RuleSet
 from detector.task import Bundle, LogRecord, Output, PartitionClock, Tick
 
 MAX_WAIT_NS = 60_000_000_000
@@ -25,6 +27,7 @@ LEVELS = (1, 2, 3)
 
 _encoder = msgspec.msgpack.Encoder()
 _VERSION = b"\x01"
+_log = structlog.get_logger(__name__)
 
 
 class _Progress(msgspec.Struct):
@@ -33,6 +36,23 @@ class _Progress(msgspec.Struct):
     clocks: dict[int, tuple[int, int]]
     passed: dict[int, tuple[int, int]]
     watched_from_ns: int | None
+
+
+class Activation(msgspec.Struct, frozen=True, array_like=True):
+    """Since when a correlation has had its present meaning.
+
+    Attributes:
+        meaning: See `meaning_of`.
+        since_ns: The newest clock of any partition at that time; `NOT_YET` of the rules that were there first.
+    """
+
+    meaning: str
+    since_ns: int
+
+
+def meaning_of(rule: CorrelationRule) -> str:
+    """Return what stored state of a correlation is good for: its semantic hash, and the ids by which it knows rules."""
+    return hashed_id(rule.meta.semantic_hash, *rule.rules)
 
 
 class Correlator:
@@ -57,16 +77,19 @@ class Correlator:
         settler: Settler | None = None,
         max_wait_ns: int = MAX_WAIT_NS,
     ) -> None:
+        self._ruleset = ruleset
         self._router = CandidateRouter(ruleset)
         self._settler = settler
         self._watermark = Watermark(partitions, max_wait_ns)
         self._watch = Watch(settings.watched_from_ns)
-        plans = plan_correlations(ruleset, settings)
+        self._plans = plans = plan_correlations(ruleset, settings)
         metas = [
             *(rule.meta for rule in ruleset.rules.values()),
             *(rule.meta for rule in ruleset.correlations.values()),
         ]
-        names = {meta.id: meta.name for meta in metas}
+        self._names = names = {meta.id: meta.name for meta in metas}
+        self._meanings = {key: meaning_of(plan.rule) for key, plan in plans.items()}
+        self._activations = dict[str, Activation]()
         self._level_of = {key: plan.rule.level for key, plan in plans.items()}
         self._levels = {
             number: Level(
@@ -123,6 +146,8 @@ class Correlator:
                     self._watermark.report(partition, clock_ns, generation)
                 self._passed.update(progress.passed)
                 self._watch.from_ns = progress.watched_from_ns
+            elif key == b"m":
+                self._activations = msgspec.msgpack.decode(state[1:], type=dict[str, Activation])
             elif key[:1] == b"h":
                 self._watch.liveness.take_back(key[1:].decode(), msgspec.msgpack.decode(state[1:], type=list[Run]))
             elif key[:1] == b"u":
@@ -134,12 +159,58 @@ class Correlator:
             raise StateError(f"correlation state {key!r} cannot be read: {error}") from error
 
     def restored(self) -> None:
-        """Give the levels their entries and set their timers."""
+        """Give the levels their entries and set their timers; what belongs to rules that left or changed is dropped."""
+        self._activate()
         for number, key, state in sorted(self._restored, key=lambda each: each[1]):
             self._levels[number].restore(key, state, self._passed[number])
         self._restored.clear()
         for number, level in self._levels.items():
             level.restored(self._passed[number])
+
+    def succeed(self, before: Correlator) -> bool:
+        """Go on with the state of another correlator whose correlations are the same.
+
+        Args:
+            before: Must not be used any more.
+
+        Returns:
+            Whether they are; otherwise its stored state is to be restored, and what changed is left out of that.
+        """
+        if (self._plans, self._router.routes) != (
+            before._plans,
+            before._router.routes,
+        ) or self._named() != before._named():
+            return False
+        self._watermark, self._watch, self._levels = before._watermark, before._watch, before._levels
+        self._passed, self._unsettled, self._dirty = before._passed, before._unsettled, before._dirty
+        self._activations = before._activations
+        self._activate()
+        return True
+
+    def _named(self) -> dict[str, str]:
+        """Return the names under which sentences and later levels know the rules that correlations name."""
+        return {rule_id: self._names[rule_id] for rule_id in self._router.routes}
+
+    def _activate(self) -> None:
+        """Tell which correlations are new or mean something else now, and since when."""
+        known, now_ns = self._activations, self._watermark.newest_ns
+        self._activations = {
+            key: known[key] if key in known and known[key].meaning == meaning else Activation(meaning, now_ns)
+            for key, meaning in self._meanings.items()
+        }
+        self._watch.activated_ns = {key: each.since_ns for key, each in self._activations.items()}
+        changed = frozenset(key for key, each in known.items() if self._activations.get(key) != each)
+        for level in self._levels.values():
+            level.changed = changed
+        for key, candidate in list(self._unsettled.items()):
+            alone = candidate.correlation_id == candidate.rule_name
+            if candidate.rule_name not in self._ruleset.rules or not (alone or candidate.correlation_id not in changed):
+                del self._unsettled[key]
+                self._dirty[b"u" + key.encode()] = None
+        if changed or self._activations != known:
+            self._dirty[b"m"] = self._activations
+        if changed:
+            _log.info("correlation_state_dropped", rules=sorted(changed))
 
     def _take(self, candidate: Candidate) -> None:
         if candidate.unsettled is not None and self._settler is not None:

@@ -22,6 +22,11 @@ class GroupState(msgspec.Struct):
     expired_ns: int = NOT_YET
 
 
+def closed_early(draft: AlertDraft) -> AlertDraft:
+    """Return the last revision of an alert whose rule left or changed: nothing will ever close it otherwise."""
+    return msgspec.structs.replace(draft, status="closed", reason="the rule left or changed while this went on")
+
+
 class Decision(msgspec.Struct, frozen=True):
     """A decided trigger, kept so that it can be withdrawn.
 

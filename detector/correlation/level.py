@@ -12,7 +12,7 @@ from detector.correlation.composing import Composer
 from detector.correlation.effects import Effects
 from detector.correlation.group import Changes, Group, Timer
 from detector.correlation.groups import Groups
-from detector.correlation.groupstate import Decision
+from detector.correlation.groupstate import Decision, GroupState, closed_early
 from detector.correlation.liveness import Watch
 from detector.correlation.ordering import END_OF_INPUT, NOT_YET, OrderedBuffer
 from detector.correlation.plan import CorrelationSettings, Plan
@@ -39,6 +39,7 @@ class Level:
 
     Attributes:
         effects: What was caused since `take`.
+        changed: Correlations whose stored state is of another meaning: it is deleted when it is met.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Level:
         self._log = StateLog() if settings.is_stored else None
         self._news: dict[tuple[str, GroupKey], Group] = {}
         self.effects = Effects()
+        self.changed: frozenset[str] = frozenset()
 
     def add(self, candidate: Candidate, *, is_stored: bool = False) -> None:
         """Let a candidate wait for its turn."""
@@ -119,11 +121,13 @@ class Level:
         """
         stored = read_state(key, state)
         correlation_id = stored.correlation_id if isinstance(stored, Candidate) else stored[0]
-        groups = self._groups.get(correlation_id)
+        groups = self._groups.get(correlation_id) if correlation_id not in self.changed else None
         if groups is None:
-            # Its correlation left the rules.
+            # Its correlation left the rules, or means something else now.
             if self._log is not None:
                 self._log.obsolete(key)
+            if not isinstance(stored, Candidate) and isinstance(stored[2], GroupState) and stored[2].draft is not None:
+                self.effects.draft(closed_early(stored[2].draft))
         elif isinstance(stored, Candidate):
             if _due(stored, groups) < passed_ns[0 if groups.plan.needs_silence else 1]:
                 groups.of(stored.group).take_back(stored)

@@ -29,15 +29,19 @@ class Watch:
     Attributes:
         liveness: Runs of the covering sources.
         from_ns: Since when everything is watched; None while nothing has been heard.
+        activated_ns: Correlation id to when it became active, for those that did so later than the first.
     """
 
     def __init__(self, from_ns: int | None) -> None:
         self.liveness = Liveness()
         self.from_ns = from_ns
+        self.activated_ns: dict[str, int] = {}
 
-    def since(self) -> int:
-        """Return since when everything is watched; the end of time while nothing has been heard."""
-        return END_OF_INPUT if self.from_ns is None else self.from_ns
+    def since(self, correlation_id: str) -> int:
+        """Return since when everything is watched for a correlation; the end of time while nothing has been heard."""
+        if self.from_ns is None:
+            return END_OF_INPUT
+        return max(self.from_ns, self.activated_ns.get(correlation_id, self.from_ns))
 
 
 class Liveness:

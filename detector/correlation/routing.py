@@ -49,6 +49,11 @@ class CandidateRouter:
         self._prepare(ruleset)
 
     @property
+    def routes(self) -> dict[str, tuple[Route, ...]]:
+        """How matches of each rule that a correlation names enter it."""
+        return {rule_id: routes for rule_id, routes in self._routes.items() if routes}
+
+    @property
     def listening(self) -> frozenset[str]:
         """Ids of detection rules whose matches have any effect."""
         return frozenset(

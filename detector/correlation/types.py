@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from detector.candidate import GroupKey
 from detector.correlation.absence import AbsenceGroup
@@ -22,9 +23,9 @@ def group_maker(composer: Composer, settings: CorrelationSettings, watch: Watch)
     """Return what makes the groups of one correlation."""
     rule = composer.plan.rule
     if rule.absence is not None:
-        return lambda key: AbsenceGroup(composer, key, settings, watch.liveness)
+        return lambda key: AbsenceGroup(composer, key, settings, watch)
     if rule.during is not None:
-        return lambda key: DuringGroup(composer, key, settings, watch.since)
+        return lambda key: DuringGroup(composer, key, settings, partial(watch.since, rule.meta.id))
     if rule.expression is not None and composer.plan.needs_silence:
         return lambda key: ExtendedGroup(composer, key, settings)
     shared = Windowing(composer, _condition(composer.plan), settings.max_candidates)

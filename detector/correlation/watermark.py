@@ -71,6 +71,11 @@ class Watermark:
         return min(moving) if moving else self.strict_ns
 
     @property
+    def newest_ns(self) -> int:
+        """How far the partition that is ahead of all has come."""
+        return max((state.clock_ns for state in self._states.values()), default=NOT_YET)
+
+    @property
     def stuck(self) -> tuple[int, ...]:
         """Partitions that the others do not wait for."""
         found = tuple(partition for partition, state in self._states.items() if state.stuck)

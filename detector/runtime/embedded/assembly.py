@@ -49,8 +49,8 @@ class Assembly(msgspec.Struct, frozen=True):
     store: EngineStore
     driver: Driver
     context: ContextLog
-    rules: int
-    bundle_hash: str
+    ruleset: RuleSet
+    build: Callable[[RuleSet], Stages]
 
     def close(self) -> None:
         """Close both databases."""
@@ -83,8 +83,6 @@ def assemble(settings: Settings, clock: Clock) -> Assembly:
         StateError: The stored state is of another version.
     """
     ruleset = read_rules(settings)
-    for note in (*ruleset.notes, *expired_filters(ruleset, clock.now_ns())):
-        _log.warning("filter_wants_a_look", path=note.path, line=note.line, filter=note.rule, what=note.what)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     rawlog = RawLog(settings.data_dir / "raw.db", clock, partitions=settings.raw_partitions, durable=settings.durable)
     store = EngineStore(settings.data_dir / "engine.db", durable=settings.durable)
@@ -92,10 +90,18 @@ def assemble(settings: Settings, clock: Clock) -> Assembly:
     context_store = ContextStore()
     context = ContextLog(settings.context.folder, store, context_store, clock)
     context.restore()
-    stages = build_stages(settings, ruleset, context_store, generation=_next_generation(store))
-    driver = Driver(rawlog, store, stages, context_store.apply, feeds=FEED_DATASETS, keep_events=settings.keep_events)
+    generation = _next_generation(store)
+
+    def build(rules: RuleSet) -> Stages:
+        for note in (*rules.notes, *expired_filters(rules, clock.now_ns())):
+            _log.warning("filter_wants_a_look", path=note.path, line=note.line, filter=note.rule, what=note.what)
+        return build_stages(settings, rules, context_store, generation=generation)
+
+    driver = Driver(
+        rawlog, store, build(ruleset), context_store.apply, feeds=FEED_DATASETS, keep_events=settings.keep_events
+    )
     driver.restore()
-    return Assembly(rawlog, store, driver, context, len(ruleset.rules) + len(ruleset.correlations), ruleset.bundle_hash)
+    return Assembly(rawlog, store, driver, context, ruleset, build)
 
 
 def build_stages(settings: Settings, ruleset: RuleSet, context: ContextStore, *, generation: int) -> Stages:
@@ -103,7 +109,7 @@ def build_stages(settings: Settings, ruleset: RuleSet, context: ContextStore, *,
     profiles = settings.profiles()
     engine = Engine(ruleset)
     enricher = Enricher(context)
-    logsources = LogSourceMap.bundled()
+    logsources = LogSourceMap.load(bundled_rules() / "logsources.yml")
     profile_of = _profile_lookup(profiles)
     reach = Reach(ruleset, logsources, settings, profiles)
     parts = SenseParts(

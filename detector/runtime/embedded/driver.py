@@ -8,10 +8,14 @@ import msgspec
 
 from detector.alert import Alert, AlertDraft
 from detector.candidate import Candidate
+from detector.correlation.correlator import Correlator
 from detector.runtime.embedded.enginelog import engine_event_row
 from detector.runtime.embedded.rawlog import LoggedRecord, RawLog
 from detector.runtime.embedded.store import Checkpoint, EngineStore, StateChange
+from detector.runtime.failpoint import failpoint
 from detector.runtime.partitioner import partition_of
+from detector.runtime.stages.group import GroupTask
+from detector.runtime.stages.sense import SenseTask
 from detector.task import (
     DeadLetter,
     EngineEvent,
@@ -38,9 +42,9 @@ class Stages(msgspec.Struct, frozen=True):
         group: The one group task.
     """
 
-    sense: Sequence[Task]
-    correlate: Sequence[Task]
-    group: Task
+    sense: Sequence[SenseTask]
+    correlate: Sequence[Correlator]
+    group: GroupTask
 
 
 class Progress(msgspec.Struct):
@@ -92,9 +96,27 @@ class Driver:
     def restore(self) -> None:
         """Give every task its stored state back."""
         for stage, partition, task in self._named_tasks():
-            for key, value in self._store.state(stage, partition):
-                task.restore(key, value)
-            task.restored()
+            self._restore(stage, partition, task)
+
+    def adopt(self, stages: Stages) -> None:
+        """Go on from here with tasks under other rules: what those before decided is committed first.
+
+        Whatever they take over, the next record finds what it would find after a restart with these rules.
+        """
+        self.checkpoint()
+        failpoint("reload-inside")
+        before, self._stages = self._stages, stages
+        for sense, old in zip(stages.sense, before.sense, strict=True):
+            sense.succeed(old)
+        stages.group.succeed(before.group)
+        for partition, (correlate, former) in enumerate(zip(stages.correlate, before.correlate, strict=True)):
+            if not correlate.succeed(former):
+                self._restore("correlate", partition, correlate)
+
+    def _restore(self, stage: str, partition: int, task: Task) -> None:
+        for key, value in self._store.state(stage, partition):
+            task.restore(key, value)
+        task.restored()
 
     def step(self, now_ns: int, *, limit: int = 2_000) -> Progress:
         """Read one batch, pass it through all stages and add it to the open checkpoint.

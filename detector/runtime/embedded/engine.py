@@ -12,13 +12,15 @@ from connectors.intake import Connector
 from connectors.table import build_connector
 from detector.alert import Alert
 from detector.alerting.sinks.table import build_sink
+from detector.rules.model import RuleSet
 from detector.runtime.clock import Clock
-from detector.runtime.embedded.assembly import Assembly, assemble
+from detector.runtime.embedded.assembly import Assembly, assemble, read_rules
 from detector.runtime.embedded.delivery import MAX_BACKLOG, Delivery
 from detector.runtime.embedded.driver import Progress
 from detector.runtime.embedded.intake import BatchingIntake
 from detector.runtime.embedded.metrics import EngineMetrics
 from detector.runtime.embedded.pages import Pages
+from detector.runtime.embedded.reloading import RuleReload
 from detector.runtime.embedded.worker import Worker
 from detector.settings import Settings
 
@@ -47,6 +49,15 @@ class EmbeddedEngine:
             on_progress=self._progressed,
             on_alerts=self._committed,
             housekeep=parts.context.refresh,
+        )
+        self.reloading = RuleReload(
+            settings,
+            parts.ruleset,
+            load=read_rules,
+            build=parts.build,
+            adopt=lambda stages: self._worker.between(lambda: parts.driver.adopt(stages)),
+            clock=clock,
+            metrics=self.metrics,
         )
         self.intake = BatchingIntake(
             parts.rawlog,
@@ -78,6 +89,7 @@ class EmbeddedEngine:
         self._tasks = [
             asyncio.create_task(self._worker.run(), name="worker"),
             asyncio.create_task(self._housekeeping(), name="housekeeping"),
+            asyncio.create_task(self.reloading.run(), name="reloading"),
         ]
         try:
             for connector in self.connectors:
@@ -87,7 +99,7 @@ class EmbeddedEngine:
         except BaseException:
             await self.stop()
             raise
-        _log.info("engine_started", rules=self.parts.rules, inputs=len(self.connectors))
+        _log.info("engine_started", rules=_count(self.reloading.active), inputs=len(self.connectors))
 
     async def stop(self) -> None:
         """Stop taking, apply and deliver what was taken, and close."""
@@ -131,8 +143,9 @@ class EmbeddedEngine:
         problems = [*(["worker ended"] if not alive else []), *(f"sink {name} unavailable" for name in down)]
         return {
             "status": "ok" if not problems else "; ".join(problems),
-            "rules": self.parts.rules,
-            "bundle": self.parts.bundle_hash,
+            "rules": _count(self.reloading.active),
+            "bundle": self.reloading.active.bundle_hash,
+            "rules_refused": self.reloading.refused,
             "lag": self._lag(),
             "sink_backlog": self._delivery.backlog(),
             "dead_letters": self.parts.store.count_dead_letters(),
@@ -159,3 +172,7 @@ class EmbeddedEngine:
             self._worker.paused = self._delivery.backlog() > MAX_BACKLOG
             before_ns = self._clock.now_ns() - int(self._settings.retention.raw)
             await loop.run_in_executor(None, self.parts.rawlog.prune, self.parts.store.position(), before_ns)
+
+
+def _count(ruleset: RuleSet) -> int:
+    return len(ruleset.rules) + len(ruleset.correlations)

@@ -109,11 +109,12 @@ class EngineStore:
                 raise
             failpoint("checkpoint-after")
 
-    def state(self, stage: str, partition: int) -> Iterator[tuple[bytes, bytes]]:
-        """Yield the stored entries of one task, in the order of their keys."""
-        yield from self._db.execute(
-            "SELECT key, value FROM state WHERE stage = ? AND partition = ? ORDER BY key", (stage, partition)
-        )
+    def state(self, stage: str, partition: int) -> list[tuple[bytes, bytes]]:
+        """Return the stored entries of one task, in the order of their keys."""
+        with self._lock:
+            return self._db.execute(
+                "SELECT key, value FROM state WHERE stage = ? AND partition = ? ORDER BY key", (stage, partition)
+            ).fetchall()
 
     def has_state(self) -> bool:
         """Tell whether any task ever stored state."""

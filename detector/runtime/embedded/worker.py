@@ -49,6 +49,7 @@ class Worker:
         self._wake = asyncio.Event()
         self._stopping = False
         self.paused = False
+        self._failed: Exception | None = None
         self._uncommitted: list[Alert] = []
         self._committed_s = time.monotonic()
         self._drains: list[asyncio.Future[None]] = []
@@ -63,6 +64,13 @@ class Worker:
         self._drains.append(future)
         self._wake.set()
         await future
+
+    async def between(self, errand: Callable[[], None]) -> None:
+        """Do something in the tasks' thread between two passes; if it fails, so does the worker."""
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._do, errand)
+        finally:
+            self._wake.set()
 
     async def run(self) -> None:
         """Run until `stop`; an error of a task or of the databases ends it, with nothing committed in part."""
@@ -100,7 +108,17 @@ class Worker:
         except TimeoutError:
             return
 
+    def _do(self, errand: Callable[[], None]) -> None:
+        try:
+            errand()
+        except Exception as error:
+            self._failed = error
+            raise
+
     def _pass(self, commit: bool) -> Progress:
+        if self._failed is not None:
+            # Tasks may have taken over in part: nothing more may be decided or committed by them.
+            raise self._failed
         if time.monotonic() - self._housekept_s >= HOUSEKEEPING_S:
             self._housekeep()
             self._housekept_s = time.monotonic()
@@ -114,6 +132,8 @@ class Worker:
 
     def _commit(self) -> bool:
         """Commit, then move engine events into the raw log; tell whether there were any."""
+        if self._failed is not None:
+            raise self._failed
         self._driver.checkpoint()
         self._committed_s = time.monotonic()
         rows = self._store.outbox()

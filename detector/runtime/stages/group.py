@@ -23,12 +23,22 @@ _VERSION = b"\x01"
 
 
 class _Known(msgspec.Struct):
-    """An alert that later ones may be linked to."""
+    """An alert that later ones may be linked to.
+
+    Attributes:
+        draft: Its last draft.
+        links: What links it to others.
+        revision: Number of the document written last.
+        group_id: As in that document.
+        bundle: Hash of the rules that decided the draft; a link may be found under later ones.
+        earlier: As in that document.
+    """
 
     draft: AlertDraft
     links: frozenset[str]
     revision: int = 0
     group_id: str = ""
+    bundle: str = ""
     earlier: tuple[str, ...] = ()
 
 
@@ -83,13 +93,19 @@ class GroupTask:
     def restored(self) -> None:
         """Nothing waits for the end of the restore."""
 
+    def succeed(self, before: GroupTask) -> None:
+        """Go on, under other rules, with the alerts of the task before, which must not be used any more."""
+        self._known, self._by_link = before._known, before._by_link
+        self._dirty, self._newest_ns = before._dirty, before._newest_ns
+
     def _take(self, draft: AlertDraft) -> list[Alert]:
         before = self._known.get(draft.alert_id)
         if before is not None and before.draft == draft:
             return []
         touched = {draft.alert_id, *self._group_of(draft.alert_id)} if before is not None else {draft.alert_id}
         self._remove(draft.alert_id)
-        self._put(draft.alert_id, _Known(draft, links_of(draft), revision=0 if before is None else before.revision))
+        revision = 0 if before is None else before.revision
+        self._put(draft.alert_id, _Known(draft, links_of(draft), revision, bundle=self._writer.bundle))
         self._newest_ns = max(self._newest_ns, draft.ready_ns)
         touched |= self._group_of(draft.alert_id)
         return [alert for alert_id in sorted(touched) if (alert := self._revise(alert_id, draft.alert_id)) is not None]
@@ -106,6 +122,7 @@ class GroupTask:
         known.revision += 1
         self._dirty.add(alert_id)
         document: dict[str, Any] = self._writer.to_document(known.draft, known.revision, group_id, earlier)
+        document["convergence"]["bundle"] = known.bundle or self._writer.bundle
         return Alert(alert_id, known.revision, document)
 
     def _neighbours(self, alert_id: str) -> set[str]:

@@ -107,6 +107,11 @@ class SenseTask:
     def restored(self) -> None:
         """Nothing waits for the end of the restore."""
 
+    def succeed(self, before: SenseTask) -> None:
+        """Go on, under other rules, where the task before stands, which must not be used any more."""
+        self._clock_ns, self._heard, self._positions = before._clock_ns, before._heard, before._positions
+        self._dirty = before._dirty
+
     def _tick(self, tick: Tick) -> PartitionClock:
         if tick.clock_ns is not None:
             self._clock_ns = max(self._clock_ns, tick.clock_ns)

@@ -1,0 +1,157 @@
+"""Hot reload: changed rules are loaded beside the stream, and take over between two batches or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from detector.alerting.times import utc
+from detector.errors import RuleErrors
+from detector.rules.bundled import bundled_rules
+from detector.rules.model import RuleSet
+from detector.runtime.clock import Clock
+from detector.runtime.embedded.driver import Stages
+from detector.runtime.embedded.metrics import EngineMetrics
+from detector.runtime.failpoint import failpoint
+from detector.settings import Settings
+
+MAX_SHOWN = 1_000
+"""Faults on the health page."""
+
+Print = tuple[tuple[str, int, int], ...]
+"""Path, time of change and size of each file: changes when any of them does."""
+
+_log = structlog.get_logger(__name__)
+
+
+class RuleReload:
+    """Keeps the rules of a running engine those on disk.
+
+    Args:
+        settings: Where rules, pipelines and lists are, and how often to look.
+        load: Loads the rules.
+        build: Makes tasks of rules, with empty state.
+        adopt: Lets tasks take over between two batches.
+        clock: Tells when rules were refused.
+        metrics: Counts reloads.
+
+    Attributes:
+        active: The rules that decide now.
+        refused: What is wrong with those on disk; None when they are in use.
+    """
+
+    def __init__(  # noqa: PLR0913  the steps of a reload
+        self,
+        settings: Settings,
+        active: RuleSet,
+        *,
+        load: Callable[[Settings], RuleSet],
+        build: Callable[[RuleSet], Stages],
+        adopt: Callable[[Stages], Awaitable[None]],
+        clock: Clock,
+        metrics: EngineMetrics,
+    ) -> None:
+        self._settings = settings
+        self._load = load
+        self._build = build
+        self._adopt = adopt
+        self._clock = clock
+        self._metrics = metrics
+        self._asked = asyncio.Event()
+        self._seen = _print(watched(settings))
+        self.active = active
+        self.refused: dict[str, Any] | None = None
+        metrics.show_bundle(active)
+
+    def ask(self) -> None:
+        """Reload now, as SIGHUP asks; call it on the event loop's thread."""
+        self._asked.set()
+
+    async def run(self) -> None:
+        """Reload when asked, and when files have changed and then stood still for one look."""
+        changed: Print | None = None
+        period_s = self._settings.watch_rules / 10**9
+        while True:
+            try:
+                await asyncio.wait_for(self._asked.wait(), period_s or None)
+            except TimeoutError:
+                found = await asyncio.to_thread(_print, watched(self._settings))
+                if found == self._seen or found != changed:
+                    changed = found
+                    continue
+            self._asked.clear()
+            await self.reload()
+
+    async def reload(self) -> None:
+        """Load the rules on disk and let them take over; with any fault those in use go on."""
+        self._seen = await asyncio.to_thread(_print, watched(self._settings))
+        began = time.perf_counter()
+        try:
+            ruleset, stages = await asyncio.to_thread(self._prepare)
+        except Exception as error:  # noqa: BLE001  whatever is wrong with new rules, those in use go on
+            self._refuse(error)
+            return
+        swapping = time.perf_counter()
+        await self._adopt(stages)
+        _log.info(
+            "rules_reloaded",
+            rules=len(ruleset.rules) + len(ruleset.correlations),
+            bundle=ruleset.bundle_hash,
+            before=self.active.bundle_hash,
+            prepared_s=round(swapping - began, 3),
+            swapped_ms=round((time.perf_counter() - swapping) * 1e3, 1),
+        )
+        self.active, self.refused = ruleset, None
+        self._metrics.show_bundle(ruleset)
+        self._metrics.reloads.labels("ok").inc()
+
+    def _prepare(self) -> tuple[RuleSet, Stages]:
+        ruleset = self._load(self._settings)
+        failpoint("reload-loaded")
+        return ruleset, self._build(ruleset)
+
+    def _refuse(self, error: Exception) -> None:
+        cause = error.__cause__
+        faults = (
+            [str(fault) for fault in cause.faults] if isinstance(cause, RuleErrors) else [str(error) or repr(error)]
+        )
+        self.refused = {
+            "time": utc(self._clock.now_ns()),
+            "faults": len(faults),
+            "report": faults[:MAX_SHOWN],
+        }
+        self._metrics.reloads.labels("refused").inc()
+        _log.error("rules_refused", faults=len(faults), active=self.active.bundle_hash, report="\n".join(faults))
+
+
+def watched(settings: Settings) -> Iterator[Path]:
+    """Yield the files and folders whose change is a change of the rules."""
+    yield from settings.rules or [bundled_rules()]
+    yield bundled_rules() / "logsources.yml"
+    for name in settings.pipelines:
+        yield Path(name)
+    if settings.context.folder is not None:
+        yield from sorted(settings.context.folder.glob("lists.*"))
+
+
+def _print(paths: Iterator[Path]) -> Print:
+    return tuple(sorted({each for path in paths for each in _states(path)}))
+
+
+def _states(path: Path) -> Iterator[tuple[str, int, int]]:
+    names: Iterable[str] = [str(path)]
+    if path.is_dir():
+        found = (f"{folder}/{name}" for folder, _, files in os.walk(path) for name in files)
+        names = (name for name in found if name.endswith((".yml", ".yaml")))
+    for name in names:
+        try:
+            state = os.stat(name)  # noqa: PTH116  thousands of files each few seconds
+        except OSError:
+            continue
+        yield name, state.st_mtime_ns, state.st_size

@@ -1,0 +1,375 @@
+"""Rules that change under a running engine: what they decide, what they keep, and what they refuse."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from connectors.record import RawRecord
+from detector.errors import SettingsError
+from detector.runtime.clock import SteppedClock
+from detector.runtime.embedded.assembly import Assembly, assemble, read_rules
+from detector.runtime.embedded.metrics import EngineMetrics
+from detector.runtime.embedded.reloading import RuleReload
+from detector.settings import Settings, load_settings
+from detector.task import Record
+from tests.detector.runtime.engine_process import EngineProcess, free_port
+
+FORCED = """
+title: Door forced
+name: forced
+logsource: {category: physical_access}
+detection: {s: {event.action: door-forced}, condition: s}
+---
+"""
+REFUSED = """
+title: Card refused
+name: refused
+logsource: {category: physical_access}
+detection: {s: {event.action: access-denied}, condition: s}
+---
+"""
+THREE = """
+title: Three cards refused at a door
+name: three_refused
+correlation:
+  type: event_count
+  rules: [refused]
+  group-by: [physical.portal.id]
+  timespan: 60s
+  condition: {gte: 3}
+---
+"""
+ABOVE = """
+title: Refused three times, then forced
+name: refused_then_forced
+correlation:
+  type: temporal_ordered
+  rules: [three_refused, forced]
+  group-by: [physical.portal.id]
+  timespan: 60s
+---
+"""
+NOT_INSIDE = """
+title: Door forced while nobody was inside
+name: forced_while_empty
+correlation:
+  type: during
+  trigger: forced
+  open: [refused]
+  max_age: 60s
+  count: {lt: 1}
+  group-by: [physical.portal.id]
+---
+"""
+FORCED_TOO = FORCED.replace("name: forced", "name: forced_too").replace("Door forced", "Door forced too")
+BASE = FORCED + REFUSED + THREE
+SECOND = 10**9
+START_NS = 1_800_000_000 * SECOND
+
+
+def settings_of(folder: Path, rules: str, more: str = "") -> Path:
+    (folder / "rules.yml").write_text(rules)
+    (folder / "isthmus.yml").write_text(
+        "data_dir: data\nrules: [rules.yml]\ncheckpoint: 50ms\nlateness: {default: 1s}\n" + more
+    )
+    return folder / "isthmus.yml"
+
+
+class Line:
+    """An engine driven by hand: a record a second, under rules that may change in between."""
+
+    def __init__(self, folder: Path, rules: str) -> None:
+        folder.mkdir()
+        self._path = settings_of(folder, rules)
+        self._clock = SteppedClock(START_NS)
+        self._number = 0
+        self.alerts: dict[str, dict[str, Any]] = {}
+        self.parts: Assembly = assemble(self._settings, self._clock)
+
+    @property
+    def _settings(self) -> Settings:
+        return msgspec.structs.replace(load_settings(self._path), durable=False)
+
+    def feed(self, *names: str, door: str = "door-1") -> None:
+        """Let things happen a second apart, and apply them."""
+        for name in names:
+            self._number += 1
+            time_ns = START_NS + self._number * SECOND
+            stamp = datetime.fromtimestamp(time_ns / SECOND, UTC).isoformat().replace("+00:00", "Z")
+            document = {"time": stamp, "type": {"id": "1", "name": name}, "source": {"name": door}}
+            raw = RawRecord(f"r{self._number}", "a/pacs", "gallagher.event", time_ns, msgspec.json.encode(document))
+            self._clock.set(time_ns)
+            self.parts.rawlog.append_recorded([Record(raw, time_ns, "test", self._number)])
+            self._step()
+
+    def wait(self, seconds: int) -> None:
+        """Let time pass."""
+        self._clock.set(self._clock.now_ns() + seconds * SECOND)
+        self._step()
+
+    def reload(self, rules: str) -> None:
+        """Change the rules while it runs."""
+        self._path.with_name("rules.yml").write_text(rules)
+        self.parts.driver.adopt(self.parts.build(read_rules(self._settings)))
+
+    def restart(self, rules: str) -> None:
+        """Change the rules while it is down."""
+        self.parts.driver.checkpoint()
+        self.parts.close()
+        self._path.with_name("rules.yml").write_text(rules)
+        self.parts = assemble(self._settings, self._clock)
+
+    def titles(self) -> list[str]:
+        """Return the titles of all alerts, sorted."""
+        return sorted(document["rule"]["name"] for document in self.alerts.values())
+
+    def _step(self) -> None:
+        while True:
+            progress = self.parts.driver.step(self._clock.now_ns())
+            self.alerts.update((alert.id, alert.document) for alert in progress.alerts)
+            if progress.at_end:
+                self.parts.driver.checkpoint()
+                return
+
+
+CHANGES = {
+    "another rule": BASE + FORCED_TOO,
+    "wording": BASE.replace("Three cards", "3 cards"),
+    "threshold": BASE.replace("gte: 3", "gte: 4"),
+    "the rule it counts": BASE.replace("access-denied", "access-granted"),
+    "left": FORCED + REFUSED,
+    "one above": BASE + ABOVE,
+    "another id": BASE.replace("refused", "refused_now"),
+}
+
+
+@pytest.mark.parametrize("rules", CHANGES.values(), ids=list(CHANGES))
+def test_a_reload_gives_what_a_restart_gives(tmp_path: Path, rules: str) -> None:
+    reloaded, restarted = Line(tmp_path / "a", BASE), Line(tmp_path / "b", BASE)
+    for line, change in ((reloaded, reloaded.reload), (restarted, restarted.restart)):
+        line.feed("Access denied", "Access denied", "Forced door")
+        change(rules)
+        line.feed("Access denied", "Forced door", "Access granted", "Access granted", "Access granted")
+        change(BASE)
+        line.feed("Access denied", "Access denied", "Access denied", "Forced door")
+        line.wait(200)
+        line.wait(90_000)
+    assert reloaded.alerts == restarted.alerts
+    assert len(reloaded.alerts) >= 4
+
+
+@pytest.mark.parametrize("change", ["reload", "restart"])
+@pytest.mark.parametrize("rules", [CHANGES["another rule"], CHANGES["wording"], BASE])
+def test_what_an_unchanged_correlation_has_seen_counts_on(tmp_path: Path, change: str, rules: str) -> None:
+    line = Line(tmp_path / "a", BASE)
+    line.feed("Access denied", "Access denied")
+    getattr(line, change)(rules)
+    line.feed("Access denied")
+    line.wait(10)
+    assert len([title for title in line.titles() if "cards refused" in title]) == 1
+
+
+@pytest.mark.parametrize("change", ["reload", "restart"])
+@pytest.mark.parametrize("rules", [BASE.replace("60s", "61s"), CHANGES["the rule it counts"]])
+def test_what_a_changed_correlation_had_seen_is_forgotten(tmp_path: Path, change: str, rules: str) -> None:
+    line = Line(tmp_path / "a", BASE)
+    line.feed("Access denied", "Access denied", "Access granted", "Access granted")
+    getattr(line, change)(rules)
+    line.feed("Access denied", "Access granted")
+    line.wait(10)
+    assert line.titles() == []
+    line.feed("Access denied", "Access denied", "Access granted", "Access granted")
+    line.wait(10)
+    assert line.titles() == ["Three cards refused at a door"]
+    # Going back to the first meaning does not find what was dropped under it.
+    getattr(line, change)(BASE)
+    line.feed("Access denied")
+    line.wait(10)
+    assert line.titles() == ["Three cards refused at a door"]
+
+
+@pytest.mark.parametrize("change", ["reload", "restart"])
+def test_an_open_episode_goes_on_and_closes(tmp_path: Path, change: str) -> None:
+    line = Line(tmp_path / "a", BASE)
+    line.feed("Access denied", "Access denied", "Access denied")
+    line.wait(5)
+    (alert_id,) = line.alerts
+    getattr(line, change)(CHANGES["another rule"])
+    line.feed("Access denied")
+    line.wait(5)
+    assert list(line.alerts) == [alert_id]
+    assert line.alerts[alert_id]["convergence"]["alert"]["count"] == 2
+    line.wait(200)
+    assert line.alerts[alert_id]["convergence"]["alert"]["status"] == "closed"
+
+
+@pytest.mark.parametrize("change", ["reload", "restart"])
+def test_a_new_correlation_does_not_take_what_it_never_saw_for_missing(tmp_path: Path, change: str) -> None:
+    line = Line(tmp_path / "a", BASE)
+    line.feed("Access denied", *["Access granted"] * 70, "Access denied")
+    getattr(line, change)(BASE + NOT_INSIDE)
+    line.feed("Forced door")
+    line.wait(10)
+    assert line.titles() == []
+    line.feed(*["Access granted"] * 70, "Forced door")
+    line.wait(10)
+    assert line.titles() == ["Door forced while nobody was inside"]
+
+
+@pytest.mark.parametrize("change", ["reload", "restart"])
+@pytest.mark.parametrize("rules", [CHANGES["left"], CHANGES["threshold"]], ids=["left", "changed"])
+def test_an_open_episode_of_a_rule_that_left_or_changed_is_closed(tmp_path: Path, change: str, rules: str) -> None:
+    line = Line(tmp_path / "a", BASE)
+    line.feed("Access denied", "Access denied", "Access denied")
+    line.wait(5)
+    (alert,) = line.alerts.values()
+    assert alert["convergence"]["alert"]["status"] == "active"
+    getattr(line, change)(rules)
+    line.wait(1)
+    (alert,) = line.alerts.values()
+    assert alert["convergence"]["alert"]["status"] == "closed"
+    assert alert["event"]["reason"] == "the rule left or changed while this went on"
+
+
+def test_each_alert_names_the_rules_that_decided_it(tmp_path: Path) -> None:
+    line = Line(tmp_path / "a", BASE)
+    first = line.parts.ruleset.bundle_hash
+    line.feed("Forced door")
+    (before,) = line.alerts
+    line.reload(FORCED + FORCED_TOO)
+    line.feed("Forced door")
+    bundles = {alert_id: document["convergence"]["bundle"] for alert_id, document in line.alerts.items()}
+    assert len(bundles) == 3
+    assert bundles.pop(before) == first
+    assert first not in bundles.values()
+    assert len(set(bundles.values())) == 1
+
+
+def _reloading(settings: Settings, parts: Assembly) -> RuleReload:
+    async def adopt(stages: Any) -> None:  # noqa: ANN401  handed through
+        parts.driver.adopt(stages)
+
+    return RuleReload(
+        settings,
+        parts.ruleset,
+        load=read_rules,
+        build=parts.build,
+        adopt=adopt,
+        clock=SteppedClock(START_NS),
+        metrics=EngineMetrics(),
+    )
+
+
+@pytest.mark.parametrize("content", ["title: [\n", "- a\n", None])
+async def test_whatever_is_wrong_with_new_rules_those_in_use_go_on(tmp_path: Path, content: str | None) -> None:
+    line = Line(tmp_path / "a", BASE)
+    reloading = _reloading(line._settings, line.parts)
+    path = tmp_path / "a" / "rules.yml"
+    path.unlink() if content is None else path.write_text(content)
+    await reloading.reload()
+    assert reloading.refused is not None
+    assert reloading.active is line.parts.ruleset
+    line.feed("Forced door")
+    assert line.titles() == ["Door forced"]
+
+
+def test_a_refused_bundle_is_reported_whole(tmp_path: Path) -> None:
+    line = Line(tmp_path / "a", BASE)
+    reloading = _reloading(line._settings, line.parts)
+    (tmp_path / "a" / "rules.yml").write_text(BASE.replace("gte", "gtee") + FORCED.replace("condition", "conditon"))
+    asyncio.run(reloading.reload())
+    assert reloading.refused is not None
+    assert reloading.refused["faults"] == len(reloading.refused["report"]) == 2
+    assert reloading.active.bundle_hash == line.parts.ruleset.bundle_hash
+    with pytest.raises(SettingsError, match="gtee"):
+        read_rules(line._settings)
+
+
+@contextmanager
+def running(folder: Path, more: str = "", failpoint: str = "") -> Iterator[EngineProcess]:
+    http, pages = free_port(), free_port()
+    path = folder / "isthmus.yml"
+    if not path.exists():
+        inputs = f"inputs: [{{type: http, port: {http}}}]\nhttp: {{port: {pages}}}\n"
+        settings_of(folder, BASE, inputs + more)
+    else:
+        found = msgspec.yaml.decode(path.read_bytes())
+        http, pages = found["inputs"][0]["port"], found["http"]["port"]
+    engine = EngineProcess(path, http, pages, failpoint)
+    try:
+        engine.wait_until_up()
+        yield engine
+    finally:
+        engine.kill()
+
+
+def send(engine: EngineProcess, *names: str) -> None:
+    for name in names:
+        stamp = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        document = {"time": stamp, "type": {"id": "1", "name": name}, "source": {"name": "door-1"}}
+        assert engine.post("a/pacs", f"{name}-{time.monotonic_ns()}", [document])
+
+
+def eventually(read: Callable[[], Any], wanted: Any) -> None:  # noqa: ANN401  whatever is compared
+    deadline = time.monotonic() + 20
+    while read() != wanted and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert read() == wanted
+
+
+def titles(engine: EngineProcess) -> list[str]:
+    return sorted(alert["rule"]["name"] for alert in engine.page("/api/alerts")["alerts"])
+
+
+def test_the_process_takes_good_rules_and_refuses_bad_ones(tmp_path: Path) -> None:
+    rules = tmp_path / "rules.yml"
+    with running(tmp_path, "watch_rules: 200ms\n") as engine:
+        send(engine, "Access denied", "Access denied")
+        first = engine.page("/healthz")["bundle"]
+        rules.write_text(CHANGES["another rule"])
+        eventually(lambda: engine.page("/healthz")["rules"], 4)
+        send(engine, "Forced door", "Access denied")
+        eventually(lambda: titles(engine), ["Door forced", "Door forced too", "Three cards refused at a door"])
+        good = engine.page("/healthz")["bundle"]
+        assert {alert["convergence"]["bundle"] for alert in engine.page("/api/alerts")["alerts"]} == {good} != {first}
+        rules.write_text(BASE.replace("gte: 3", "gtee: 3"))
+        eventually(lambda: (engine.page("/healthz")["rules_refused"] or {}).get("faults"), 1)
+        health = engine.page("/healthz")
+        assert (health["status"], health["bundle"]) == ("ok", good)
+        assert "did you mean 'gte'" in health["rules_refused"]["report"][0]
+        send(engine, "Forced door")
+        eventually(lambda: len(titles(engine)), 5)
+        rules.write_text(BASE)
+        eventually(lambda: engine.page("/healthz")["rules_refused"], None)
+        assert engine.stop() == 0
+
+
+def test_sighup_reloads_at_once(tmp_path: Path) -> None:
+    with running(tmp_path, "watch_rules: 0s\n") as engine:
+        (tmp_path / "rules.yml").write_text(CHANGES["another rule"])
+        time.sleep(1)
+        assert engine.page("/healthz")["rules"] == 3
+        engine.process.send_signal(signal.SIGHUP)
+        eventually(lambda: engine.page("/healthz")["rules"], 4)
+
+
+@pytest.mark.parametrize("failpoint", ["reload-loaded", "reload-inside"])
+def test_a_kill_during_a_reload_loses_nothing(tmp_path: Path, failpoint: str) -> None:
+    with running(tmp_path, "watch_rules: 0s\n", failpoint) as engine:
+        send(engine, "Access denied", "Access denied")
+        (tmp_path / "rules.yml").write_text(CHANGES["another rule"])
+        engine.process.send_signal(signal.SIGHUP)
+        eventually(engine.is_alive, wanted=False)
+    with running(tmp_path) as engine:
+        send(engine, "Access denied", "Forced door")
+        eventually(lambda: titles(engine), ["Door forced", "Door forced too", "Three cards refused at a door"])
