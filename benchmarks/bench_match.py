@@ -15,7 +15,6 @@ import gc
 import os
 import resource
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -25,6 +24,7 @@ from pathlib import Path
 import msgspec
 
 from benchmarks.lanes import LANES, high_entropy, repeated, unpack
+from benchmarks.peer import peer_run
 from detector.engine import Engine
 from detector.matching.grouping import SourceFields, Sources
 from detector.rules.loader import load_rules
@@ -82,23 +82,10 @@ def _measure(ruleset: RuleSet, lines: Sequence[bytes], batch: int, sources: Sour
 
 def peer_rate(command: str, rules: Path, lines: Sequence[bytes], *, routed: bool) -> tuple[float, int]:
     """Return the peer's events a second by CPU time, net of loading, and its matches."""
-    with tempfile.TemporaryDirectory() as folder:
-        whole, one = Path(folder, "lane.ndjson"), Path(folder, "one.ndjson")
-        whole.write_bytes(b"\n".join(lines) + b"\n")
-        one.write_bytes(lines[0] + b"\n")
-        loading, _ = _peer_run(command, rules, one, routed=routed)
-        total, matches = _peer_run(command, rules, whole, routed=routed)
-    return len(lines) / max(total - loading, 1e-9), matches
-
-
-def _peer_run(command: str, rules: Path, events: Path, *, routed: bool) -> tuple[float, int]:
     routing = ["--logsource-routing"] if routed else []
-    arguments = [command, "engine", "eval", "-r", str(rules), *routing, "-e", f"@{events}", "--quiet"]
-    with tempfile.TemporaryFile() as output:
-        process = subprocess.Popen([*arguments, "--output-format", "ndjson"], stdout=output, stderr=subprocess.DEVNULL)  # noqa: S603
-        _, _, usage = os.wait4(process.pid, 0)
-        output.seek(0)
-        return usage.ru_utime + usage.ru_stime, sum(1 for _ in output)
+    loading, _ = peer_run(command, rules, lines[:1], *routing)
+    total, matches = peer_run(command, rules, lines, *routing)
+    return len(lines) / max(total - loading, 1e-9), matches
 
 
 def decode_rate(lines: Sequence[bytes], batch: int) -> float:

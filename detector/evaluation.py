@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from detector.alert import AlertDraft
+from detector.candidate import Candidate
 from detector.correlation.correlator import Correlator
 from detector.correlation.ordering import NOT_YET
 from detector.correlation.plan import CorrelationSettings
@@ -23,6 +24,9 @@ MatchBatch = Callable[[Sequence[Mapping[str, Any]]], Sequence[tuple[int, Detecti
 
 BATCH = 256
 """Events matched at a time."""
+
+CANDIDATES = 1_000
+"""Candidates correlated at a time."""
 
 
 class Evaluated(msgspec.Struct, frozen=True):
@@ -75,10 +79,11 @@ class BatchEvaluator:
         self._lateness_ns = lateness_ns
         self._router = CandidateRouter(ruleset)
         settings = CorrelationSettings(
-            lateness_ns=lambda _rule: lateness_ns or 0, watched_from_ns=NOT_YET, assume_covered=True
+            lateness_ns=lambda _rule: lateness_ns or 0, watched_from_ns=NOT_YET, assume_covered=True, is_stored=False
         )
         self._correlator = Correlator(ruleset, [0], settings)
         self._latest: dict[str, AlertDraft] = {}
+        self._candidates: list[Candidate] = []
         self._clock_ns = NOT_YET
         self.untimed = 0
 
@@ -90,6 +95,7 @@ class BatchEvaluator:
             matched = sorted(matched, key=lambda each: _in_time(each[0]))
         found = [match for timed, rules in matched for match in self._one(timed, rules, correlates=correlates)]
         if correlates:
+            self._correlate()
             self._collect(self._correlator.finish())
             found.extend(self._alerts())
         return sorted(found, key=lambda each: (each.time_ns or 0, each.event_indexes, each.rule_id))
@@ -127,20 +133,24 @@ class BatchEvaluator:
         return msgspec.structs.replace(draft, steps=steps)
 
     def _one(self, timed: Timed, rules: list[DetectionRule], *, correlates: bool) -> Iterator[Evaluated]:
-        candidates = list[Any]()
         event = None
         for rule in rules:
             if rule.meta.generate and rule.suppress is None:
                 meta = rule.meta
                 yield Evaluated(meta.id, meta.title, meta.name, (timed.index,), timed.time_ns)
-            if correlates and timed.time_ns is not None:
+            if correlates and timed.time_ns is not None and self._router.is_named(rule.meta.id):
                 event = event or as_event(timed)
                 self._clock_ns = max(self._clock_ns, timed.time_ns)
-                candidates.extend(self._router.candidates_for(rule.meta.id, event, self._clock_ns))
+                self._candidates.extend(self._router.candidates_for(rule.meta.id, event, self._clock_ns))
         if timed.time_ns is None:
             self.untimed += correlates
-        elif candidates:
-            self._collect(self._correlator.process([*candidates, PartitionClock(0, self._clock_ns, 0)]))
+        if len(self._candidates) >= CANDIDATES:
+            self._correlate()
+
+    def _correlate(self) -> None:
+        clock = PartitionClock(0, self._clock_ns, 0)
+        self._collect(self._correlator.process([*self._candidates, clock]))
+        self._candidates = []
 
     def _collect(self, outputs: Iterable[object]) -> None:
         for output in outputs:

@@ -14,6 +14,7 @@ MAX_LIST = 256
 MAX_FIELDS = 2_000
 MAX_DEPTH = 12
 MAX_TEXT = 100_000
+_SCALARS = frozenset({int, float, bool, type(None)})
 
 
 _decoders: dict[Any, msgspec.json.Decoder[Any]] = {}
@@ -54,9 +55,20 @@ def flatten(content: dict[str, Any], prefix: str = "") -> dict[str, Value]:
     Raises:
         MalformedRecordError: Deeper than `MAX_DEPTH` or wider than `MAX_FIELDS`.
     """
+    if not prefix and _is_flat(content):
+        return dict(content)
     flat: dict[str, Value] = {}
     _flatten(content, prefix, 0, flat)
     return flat
+
+
+def _is_flat(content: dict[str, Any]) -> bool:
+    """Return whether nothing is to be done, as for most events that come flat."""
+    for value in content.values():
+        kind = value.__class__
+        if (kind is str and len(value) > MAX_TEXT) or (kind is not str and kind not in _SCALARS):
+            return False
+    return len(content) <= MAX_FIELDS
 
 
 def _flatten(content: dict[str, Any], prefix: str, depth: int, flat: dict[str, Value]) -> None:

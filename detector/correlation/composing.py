@@ -35,6 +35,7 @@ class Composer:
         # `suppress` carries its rule's own id: its results would be its own input.
         self._is_named = plan.rule.meta.id not in plan.rule.rules and router.is_named(plan.rule.meta.id)
         self._routes = {rule: route for rule in names if (route := router.route(plan.rule.meta.id, rule)) is not None}
+        self._key_paths = {rule: [part.field_path for part in route.parts] for rule, route in self._routes.items()}
 
     def claim(self, hit: Hit, group: GroupKey) -> bool:
         """Decide whether this group reports a hit, and under which key.
@@ -43,7 +44,7 @@ class Composer:
         under a key that names them all; each can compute that alone, wherever its neighbours are kept. What rests on
         something missing is reported by each group: whether it is missing in its neighbours too, none can know.
         """
-        if self.plan.needs_silence:
+        if self.plan.needs_silence or not self._has_list(hit.anchor):
             return True
         shared = shared_groups(self._groups(candidate) for candidate in (hit.anchor, *hit.evidence))
         if len(shared) <= 1:
@@ -155,6 +156,11 @@ class Composer:
     def name_of(self, rule_id: str) -> str:
         """Return the name under which readers know a rule."""
         return self._names.get(rule_id, rule_id)
+
+    def _has_list(self, candidate: Candidate) -> bool:
+        """Return whether a candidate may count in several groups."""
+        paths = self._key_paths.get(candidate.rule_name, ())
+        return any(isinstance(candidate.fields.get(path), list) for path in paths)
 
     def _groups(self, candidate: Candidate) -> list[GroupKey]:
         route = self._routes.get(candidate.rule_name)

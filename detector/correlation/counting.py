@@ -48,6 +48,11 @@ class _NumberCondition:
         evidence = _evidence(window, start_ns, candidate.time_ns, since)
         return (self._hit(evidence, candidate, candidate.event_id, candidate.time_ns, number),)
 
+    def holds_between(self, window: Window, start_ns: int, end_ns: int) -> bool:
+        """Return whether the condition holds for a range of time up to the end of the window."""
+        number = self._newest(window, start_ns, end_ns)
+        return number is not None and self._holds(number)
+
     def between(self, window: Window, start_ns: int, end_ns: int, expired: Candidate) -> Hit | None:
         """Return whether the condition holds for a range of time, after a candidate has left it."""
         number = self._newest(window, start_ns, end_ns)

@@ -75,6 +75,9 @@ def groups_of(
     Returns:
         At most `MAX_GROUPS` groups in the order of the event's lists, empty when a key is missing; and the excess.
     """
+    plain = _plain_key(parts, fields)
+    if plain is not None:
+        return [plain], 0
     choices = list[list[str | None]]()
     total = 1
     for part in parts:
@@ -151,6 +154,17 @@ def _domain_path(path: str) -> str | None:
         if path == name or path.endswith("." + name):
             return path[: len(path) - len(name)] + domain
     return None
+
+
+def _plain_key(parts: tuple[KeyPart, ...], fields: Mapping[str, Value]) -> GroupKey | None:
+    """Return the one group of an event whose keys are short texts, as most are; None when there is more to it."""
+    key = list[str]()
+    for part in parts:
+        value = fields.get(part.field_path)
+        if not isinstance(value, str) or len(value) > MAX_KEY_CHARS or part.domain_path is not None:
+            return None
+        key.append(value.lower() if part.folded else value)
+    return tuple(key)
 
 
 def _key_values(part: KeyPart, fields: Mapping[str, Value]) -> list[str | None]:

@@ -75,10 +75,17 @@ class OrderedCondition:
                     if hit is not None:
                         yield hit
 
+    def holds_between(self, window: Window, start_ns: int, end_ns: int) -> bool:
+        """Return whether a whole chain is left in a range of time."""
+        return self._left(window, start_ns, end_ns, "") is not None
+
     def between(self, window: Window, start_ns: int, end_ns: int, expired: Candidate) -> Hit | None:
-        """Return whether a whole chain is left in a range of time, after a candidate has left it."""
+        """Return the chain that is left in a range of time, after a candidate has left it."""
+        return self._left(window, start_ns, end_ns, expired.event_id)
+
+    def _left(self, window: Window, start_ns: int, end_ns: int, decided_by: str) -> Hit | None:
         for _, _, _, anchor in reversed(window.rule_between(self._rules[-1], start_ns, end_ns)):
-            hit = self._chain(window, anchor, None, expired.event_id, floor_ns=start_ns)
+            hit = self._chain(window, anchor, None, decided_by, floor_ns=start_ns)
             if hit is not None:
                 return hit
         return None

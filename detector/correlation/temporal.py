@@ -43,10 +43,14 @@ class TemporalCondition:
             return ()
         return list(self._around_each(window, candidate, is_newest=is_newest))
 
+    def holds_between(self, window: Window, start_ns: int, end_ns: int) -> bool:
+        """Return whether enough rules are left in a range of time."""
+        return bool(self._left(window, start_ns, end_ns))
+
     def between(self, window: Window, start_ns: int, end_ns: int, expired: Candidate) -> Hit | None:
-        """Return whether enough rules are left in a range of time, after a candidate has left it."""
-        found = [entries[-1][3] for rule in self._rules if (entries := window.rule_between(rule, start_ns, end_ns))]
-        if not found or not self._holds(found):
+        """Return what holds when enough rules are left in a range of time, after a candidate has left it."""
+        found = self._left(window, start_ns, end_ns)
+        if not found:
             return None
         found.sort(key=lambda each: (each.time_ns, each.event_id))
         return Hit(anchor=found[-1], evidence=tuple(found), decided_by=expired.event_id, time_ns=end_ns)
@@ -59,6 +63,11 @@ class TemporalCondition:
     def _holds(self, found: Sequence[Candidate]) -> bool:
         """Return whether one match of each of these rules is enough."""
         return self._passes(len(found))
+
+    def _left(self, window: Window, start_ns: int, end_ns: int) -> list[Candidate]:
+        """Return the last match of each rule in a range of time, nothing when they are not enough."""
+        found = [entries[-1][3] for rule in self._rules if (entries := window.rule_between(rule, start_ns, end_ns))]
+        return found if found and self._holds(found) else []
 
     def _around_each(self, window: Window, candidate: Candidate, *, is_newest: bool) -> Iterator[Hit]:
         anchors = [candidate]

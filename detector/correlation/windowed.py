@@ -54,6 +54,10 @@ class Condition(Protocol):
         """
         ...
 
+    def holds_between(self, window: Window, start_ns: int, end_ns: int) -> bool:
+        """Return whether it still holds between two times, the end of the window being the later one."""
+        ...
+
     def between(self, window: Window, start_ns: int, end_ns: int, expired: Candidate) -> Hit | None:
         """Return what still holds between two times, after a candidate has left."""
         ...
@@ -265,22 +269,33 @@ class WindowedGroup:
         changes.group = True
         if not leaving:
             return
-        hit = self._shared.condition.between(self.window, left_ns + 1, at_ns, leaving[-1][3])
+        if self._shared.needs_silence:
+            self._expire_silently(left_ns, at_ns, leaving[-1][3], order_ns, effects, changes)
+        elif self.state.draft is not None:
+            # Less can make it false only; what was true all along opened its episode when it became so.
+            self._holds_on(self._shared.condition.holds_between(self.window, left_ns + 1, at_ns), at_ns, changes)
+
+    def _expire_silently(  # noqa: PLR0913, PLR0917  one expiry
+        self, left_ns: int, at_ns: int, expired: Candidate, order_ns: int, effects: Effects, changes: Changes
+    ) -> None:
+        """Look at what less can make true: an alert, and what an outer correlation hears with or without one."""
+        hit = self._shared.condition.between(self.window, left_ns + 1, at_ns, expired)
         if hit is not None:
             hit.decided_by = f"{hit.decided_by}{EXPIRED}"
             hit.late = order_ns > at_ns
-        if self.state.draft is None:
-            # Less can make only these true; what was true all along opened its episode when it became so.
-            if hit is not None and self._shared.needs_silence:
-                self._take(hit, order_ns, effects, changes, first=True)
-        elif hit is None and self.state.false_since_ns is None:
-            self._became_false(at_ns, changes)
-        elif hit is not None:
-            self.state.false_since_ns = None
-            if self._shared.needs_silence and self._shared.composer.claim(hit, self._key):
-                # Episodes concern alerts only: an outer correlation hears of it as it would without one.
+        if self.state.draft is not None:
+            self._holds_on(hit is not None, at_ns, changes)
+            if hit is not None and self._shared.composer.claim(hit, self._key):
                 for result in self._shared.composer.result(hit, self._key, order_ns):
                     effects.result(result)
+        elif hit is not None:
+            self._take(hit, order_ns, effects, changes, first=True)
+
+    def _holds_on(self, holds: bool, at_ns: int, changes: Changes) -> None:
+        if holds:
+            self.state.false_since_ns = None
+        elif self.state.false_since_ns is None:
+            self._became_false(at_ns, changes)
 
     def _became_false(self, time_ns: int, changes: Changes) -> None:
         self.state.false_since_ns = time_ns
