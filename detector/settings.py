@@ -12,6 +12,7 @@ import yaml
 from connectors.errors import ConnectorSettingsError
 from connectors.settings import FileTail, Folder, InputSettings
 from detector.alerting.sinks.settings import SinkSettings
+from detector.correlation.plan import BUDGET
 from detector.duration import Duration, decode_duration, parse_duration
 from detector.errors import SettingsError
 from detector.rules.pipelines import is_path
@@ -113,6 +114,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         http: The engine's own pages.
         checkpoint: Longest time between two checkpoints; bounds the latency of alerts.
         max_wait: How long a stuck partition holds up the others.
+        correlation_candidates: Matches kept for one correlation in one partition; of more, groups of one go first.
         keep_events: Keep every ECS event in the engine's database.
         durable: Sync each append to disk; false survives the end of the process only, not of the power.
         retention: How long processed data is kept.
@@ -132,6 +134,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     http: HttpSettings = HttpSettings()
     checkpoint: Duration = parse_duration("250ms")
     max_wait: Duration = parse_duration("60s")
+    correlation_candidates: int = BUDGET
     keep_events: bool = False
     durable: bool = True
     retention: RetentionSettings = RetentionSettings()
@@ -148,6 +151,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Return the lateness of a dataset."""
         return int(self.lateness.get(dataset, self.lateness.get("default", DEFAULT_LATENESS)))
 
+
+MIN_CANDIDATES = 1_000
+"""Fewer matches of one correlation are no window to find anything in."""
 
 DEFAULT_LATENESS = parse_duration("10s")
 """For push sources; polled ones want two poll periods and 10 s."""
@@ -192,6 +198,10 @@ def build_settings(content: Any, path: Path) -> Settings:  # noqa: ANN401  YAML 
         raise SettingsError(f"{path}: {error}") from error
     if not 1 <= settings.raw_partitions <= 1_024:
         raise SettingsError(f"{path}: raw_partitions is {settings.raw_partitions}; use 1 to 1024")
+    if settings.correlation_candidates < MIN_CANDIDATES:
+        raise SettingsError(
+            f"{path}: correlation_candidates is {settings.correlation_candidates}; use {MIN_CANDIDATES} or more"
+        )
     return _anchored(settings, path.parent)
 
 

@@ -48,6 +48,7 @@ class Reach:
             expectations=self.expectations,
             partner_uncertainty_ns=max((each.clock_uncertainty_ns for each in self._profiles.values()), default=0),
             watched_from_ns=watched_from_ns,
+            budget=self._settings.correlation_candidates,
         )
 
     def lateness_ns(self, rule_id: str) -> int:
