@@ -92,9 +92,10 @@ class Composer:
         steps = {(step.rule_name, step.event_id): step for step in draft.steps}
         order, last_ns, widened_ns = draft.order, draft.last_ns, draft.widened_ns
         newest: Hit | None = None
+        new = {(each.rule_name, each.event_id): each for hit in hits for each in hit.evidence[-MAX_NEW_STEPS:]}
+        for step in steps_of(each for key, each in new.items() if key not in steps):
+            steps.setdefault((step.rule_name, step.event_id), step)
         for hit in hits:
-            for step in steps_of(hit.evidence[-MAX_NEW_STEPS:]):
-                steps.setdefault((step.rule_name, step.event_id), step)
             if hit.time_ns >= last_ns:
                 newest, last_ns = hit, hit.time_ns
             if hit.order == "certain":

@@ -9,7 +9,7 @@ from detector.correlation.hit import MAX_EVIDENCE, MAX_NEW_STEPS, Hit
 from detector.correlation.plan import Plan
 from detector.correlation.tally import EventTally, RunningTally, Tally, tally_factory
 from detector.correlation.thresholds import holds_for, least_that_holds
-from detector.correlation.window import Entry, Window
+from detector.correlation.window import Window
 
 _FEW = 8
 """Entries up to which a number is counted afresh each time: that costs less, and keeps less, than following it."""
@@ -37,15 +37,15 @@ class _NumberCondition:
             if not len(window):
                 window.tally = None
 
-    def hits(self, window: Window, candidate: Candidate, since: Entry | None, *, is_newest: bool) -> Sequence[Hit]:
+    def hits(self, window: Window, candidate: Candidate, *, is_newest: bool, is_open: bool) -> Sequence[Hit]:
         """Return a hit for the candidate, and for each retained one after it whose window it has joined late."""
         if not is_newest:
-            return list(self._late(window, candidate))
+            return list(self._late(window, candidate, is_open=is_open))
         start_ns = candidate.time_ns - self._span_ns
         number = self._newest(window, start_ns, candidate.time_ns)
         if number is None or not self._holds(number):
             return ()
-        evidence = _evidence(window, start_ns, candidate.time_ns, since)
+        evidence = _evidence(window, start_ns, candidate.time_ns, is_open=is_open)
         return (self._hit(evidence, candidate, candidate.event_id, candidate.time_ns, number),)
 
     def holds_between(self, window: Window, start_ns: int, end_ns: int) -> bool:
@@ -58,7 +58,7 @@ class _NumberCondition:
         number = self._newest(window, start_ns, end_ns)
         if number is None or not self._holds(number):
             return None
-        evidence = _evidence(window, start_ns, end_ns, None)
+        evidence = _evidence(window, start_ns, end_ns, is_open=False)
         return self._hit(evidence, evidence[-1], expired.event_id, end_ns, number)
 
     def next_change_ns(self, window: Window, expired_ns: int) -> int | None:
@@ -73,7 +73,7 @@ class _NumberCondition:
     def _tally(self) -> Tally:
         raise NotImplementedError
 
-    def _late(self, window: Window, candidate: Candidate) -> Iterator[Hit]:
+    def _late(self, window: Window, candidate: Candidate, *, is_open: bool) -> Iterator[Hit]:
         """Slide over the windows that a candidate has joined late, once, however many there are."""
         running = RunningTally(self._tally(), candidate.time_ns - self._span_ns)
         for entry in window.between(candidate.time_ns - self._span_ns, candidate.time_ns):
@@ -88,7 +88,7 @@ class _NumberCondition:
             running.advance(window, start_ns)
             number = running.number()
             if number is not None and self._holds(number):
-                evidence = _evidence(window, start_ns, anchor.time_ns, None)
+                evidence = _evidence(window, start_ns, anchor.time_ns, is_open=is_open)
                 yield self._hit(evidence, anchor, candidate.event_id, anchor.time_ns, number)
 
     def _hit(
@@ -106,7 +106,7 @@ class CountCondition(_NumberCondition):
         super().__init__(plan)
         self._least = least_that_holds(plan.rule.condition)
 
-    def hits(self, window: Window, candidate: Candidate, since: Entry | None, *, is_newest: bool) -> Sequence[Hit]:
+    def hits(self, window: Window, candidate: Candidate, *, is_newest: bool, is_open: bool) -> Sequence[Hit]:
         """Return hits as any number gives them; that there are too few is seen at once."""
         least = self._least
         if (
@@ -115,7 +115,7 @@ class CountCondition(_NumberCondition):
             and (len(window) < least or window.from_newest(least)[0] < candidate.time_ns - self._span_ns)
         ):
             return ()
-        return super().hits(window, candidate, since, is_newest=is_newest)
+        return super().hits(window, candidate, is_newest=is_newest, is_open=is_open)
 
     def next_change_ns(self, window: Window, expired_ns: int) -> int | None:
         """Return when too few are left, as far as can be told now; None once they are too few."""
@@ -166,14 +166,8 @@ class ValueCondition(_NumberCondition):
         return tally.number()
 
 
-def _evidence(window: Window, start_ns: int, end_ns: int, since: Entry | None) -> tuple[Candidate, ...]:
-    """Return what a number rests on: the first and the last of many, or only what is new since an earlier hit."""
-    if since is None:
-        return tuple(entry[3] for entry in window.ends_between(start_ns, end_ns, MAX_EVIDENCE // 2))
-    found = list[Candidate]()
-    for entry in window.backwards(end_ns):
-        if entry is since or entry[0] < start_ns or len(found) >= MAX_NEW_STEPS:
-            break
-        found.append(entry[3])
-    found.reverse()
-    return tuple(found)
+def _evidence(window: Window, start_ns: int, end_ns: int, *, is_open: bool) -> tuple[Candidate, ...]:
+    """Return what a number rests on: the first and the last of many, or for an open alert the last few."""
+    if is_open:
+        return tuple(entry[3] for entry in window.last_between(start_ns, end_ns, MAX_NEW_STEPS))
+    return tuple(entry[3] for entry in window.ends_between(start_ns, end_ns, MAX_EVIDENCE // 2))

@@ -100,7 +100,7 @@ class ExtendedGroup(TriggeredGroup):
     def _chain(self, ordered: OrderedCondition, trigger: Candidate) -> Hit | None:
         """Return a sequence that begins with the trigger, one of certain order when there is one."""
         first: Hit | None = None
-        for chain in ordered.hits(self.window, trigger, None, is_newest=False):
+        for chain in ordered.hits(self.window, trigger, is_newest=False, is_open=False):
             if chain.order == "certain":
                 return chain
             first = first or chain

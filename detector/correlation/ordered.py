@@ -8,7 +8,7 @@ from typing import Literal
 from detector.candidate import Candidate
 from detector.correlation.hit import Hit
 from detector.correlation.plan import Plan
-from detector.correlation.window import Entry, Window
+from detector.correlation.window import Window
 
 Order = Literal["certain", "possible"]
 
@@ -40,9 +40,9 @@ class OrderedCondition:
         self,
         window: Window,
         candidate: Candidate,
-        since: Entry | None,  # noqa: ARG002  a chain is all the evidence there is
         *,
         is_newest: bool,
+        is_open: bool,  # noqa: ARG002  one entry a rule is all the evidence there is
     ) -> Sequence[Hit]:
         """Return the chain that the candidate ends, and those of later last events that it completes."""
         if len(window) < len(self._rules) or len(window.rules()) < self._different:

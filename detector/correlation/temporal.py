@@ -8,7 +8,7 @@ from detector.candidate import Candidate
 from detector.correlation.hit import Hit
 from detector.correlation.plan import Plan
 from detector.correlation.thresholds import holds_for, least_that_holds
-from detector.correlation.window import Entry, Window
+from detector.correlation.window import Window
 
 
 class TemporalCondition:
@@ -34,9 +34,9 @@ class TemporalCondition:
         self,
         window: Window,
         candidate: Candidate,
-        since: Entry | None,  # noqa: ARG002  one entry a rule is all the evidence there is
         *,
         is_newest: bool,
+        is_open: bool,  # noqa: ARG002  one entry a rule is all the evidence there is
     ) -> Sequence[Hit]:
         """Return a hit for the candidate, and for each retained one after it whose window it has joined late."""
         if len(window) < self._least or len(window.rules()) < self._least:

@@ -66,6 +66,11 @@ class Timeline:
             return entries[first:last]
         return entries[first : first + count] + entries[last - count : last]
 
+    def last_between(self, start_ns: int, end_ns: int, count: int) -> Sequence[Entry]:
+        """Return the last of what happened from start to end, at most so many."""
+        last = bisect_left(self._entries, (end_ns + 1,), self._first)
+        return self._entries[max(self._at(start_ns), last - count) : last]
+
     def count_between(self, start_ns: int, end_ns: int) -> int:
         """Return how much happened from start to end, both included."""
         return bisect_left(self._entries, (end_ns + 1,), self._first) - self._at(start_ns)
@@ -131,7 +136,7 @@ class Window(Timeline):
 
     def __init__(self) -> None:
         super().__init__()
-        self._of_rule: dict[str, Timeline] | None = None
+        self._of_rule: dict[str, Timeline] = _NO_RULES
         self.max_uncertainty_ns = 0
         self.tally: RunningTally | None = None
 
@@ -146,7 +151,7 @@ class Window(Timeline):
         is_newest = self._add(entry)
         if is_newest is None:
             return None
-        if self._of_rule is not None:
+        if self._of_rule:
             self._file(entry)
         if candidate.uncertainty_ns > self.max_uncertainty_ns:  # noqa: PLR1730  half the cost of a call of max
             self.max_uncertainty_ns = candidate.uncertainty_ns
@@ -159,19 +164,14 @@ class Window(Timeline):
 
     def rules(self) -> set[str]:
         """Return the rules of which something is there."""
-        if self._of_rule is not None:
+        if self._is_indexed():
             return {rule_id for rule_id, timeline in self._of_rule.items() if len(timeline)}
         return {entry[2] for entry in self}
 
     def of_rule(self, rule_id: str) -> Timeline:
         """Return what one rule matched."""
-        if self._of_rule is not None:
+        if self._is_indexed():
             return self._of_rule.get(rule_id) or _EMPTY
-        if len(self) >= _INDEXED_FROM:
-            self._of_rule = {}
-            for entry in self:
-                self._file(entry)
-            return self.of_rule(rule_id)
         found = Timeline()
         found._entries = [entry for entry in self if entry[2] == rule_id]  # noqa: SLF001  one class fills the other
         return found
@@ -192,8 +192,18 @@ class Window(Timeline):
         excess = len(self._entries) - self._first - keep
         return self._evict(excess) if excess > 0 else []
 
+    def _is_indexed(self) -> bool:
+        """Return whether there are lists by rule; they are made when there are more than a few entries."""
+        if self._of_rule:
+            return True
+        if len(self) < _INDEXED_FROM:
+            return False
+        self._of_rule = {}
+        for entry in self:
+            self._file(entry)
+        return True
+
     def _file(self, entry: Entry) -> None:
-        assert self._of_rule is not None  # noqa: S101  its callers have looked
         timeline = self._of_rule.get(entry[2])
         if timeline is None:
             timeline = self._of_rule[entry[2]] = Timeline()
@@ -201,7 +211,7 @@ class Window(Timeline):
 
     def _evict(self, count: int) -> list[Candidate]:
         evicted = self._forget(count)
-        if self._of_rule is not None:
+        if self._of_rule:
             counts = dict[str, int]()
             for _, _, rule_id, _ in evicted:
                 counts[rule_id] = counts.get(rule_id, 0) + 1
@@ -211,3 +221,4 @@ class Window(Timeline):
 
 
 _EMPTY = Timeline()
+_NO_RULES: dict[str, Timeline] = {}

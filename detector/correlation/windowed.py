@@ -14,7 +14,7 @@ from detector.correlation.group import Changes, Timer
 from detector.correlation.groupstate import Decision, GroupState
 from detector.correlation.hit import Hit
 from detector.correlation.ordering import NOT_YET
-from detector.correlation.window import Entry, Window
+from detector.correlation.window import Window
 
 MAX_NEWS = 64
 """Matches of an episode that wait to be written into its alert together."""
@@ -43,14 +43,14 @@ class Condition(Protocol):
         """Learn of candidates that left the window; called when it tallies."""
         ...
 
-    def hits(self, window: Window, candidate: Candidate, since: Entry | None, *, is_newest: bool) -> Sequence[Hit]:
+    def hits(self, window: Window, candidate: Candidate, *, is_newest: bool, is_open: bool) -> Sequence[Hit]:
         """Return what holds now that a candidate was applied.
 
         Args:
             window: With the candidate in it.
             candidate: The candidate.
-            since: Newest entry that an earlier hit of the same episode rests on: evidence up to it is known.
             is_newest: It stands at the end of the window.
+            is_open: An alert has most of the evidence already: only the last is needed.
         """
         ...
 
@@ -93,7 +93,7 @@ class Windowing:
 class WindowedGroup:
     """A sliding window, its condition, and the episode while the condition holds."""
 
-    __slots__ = ("_expiry", "_key", "_news", "_noted", "_shared", "state", "window")
+    __slots__ = ("_expiry", "_key", "_news", "_shared", "state", "window")
 
     def __init__(self, shared: Windowing, key: GroupKey) -> None:
         self.window = Window()
@@ -101,7 +101,6 @@ class WindowedGroup:
         self._shared = shared
         self._key = key
         self._expiry: Timer | None = None
-        self._noted: Entry | None = None
         self._news: list[tuple[Hit, int]] | None = None
 
     def apply(self, candidate: Candidate, order_ns: int, effects: Effects) -> Changes | None:
@@ -122,13 +121,12 @@ class WindowedGroup:
             return None
         if shared.condition.tallies:
             shared.condition.entered(window, candidate)
-        if not is_newest:
-            self._noted = None
         if len(window) > shared.max_candidates:
             evicted = window.evict_oldest(shared.max_candidates)
             effects.counts["evicted"] += len(evicted)
             self._forget(evicted, effects)
-        hits = shared.condition.hits(window, candidate, self._noted, is_newest=is_newest)
+        is_open = self.state.draft is not None and not shared.refires
+        hits = shared.condition.hits(window, candidate, is_newest=is_newest, is_open=is_open)
         if not hits and self.state.draft is None and not shared.needs_silence:
             return None
         return self._evaluated(candidate, hits, order_ns, effects)
@@ -242,7 +240,6 @@ class WindowedGroup:
         state.draft = shared.composer.draft(hit, self._key, order_ns, "active")
         effects.draft(state.draft)
         changes.timers.append(Timer(state.draft.opened_ns + shared.max_episode_ns, "close"))
-        self._remember(hit)
 
     def _note(self, hit: Hit, order_ns: int, effects: Effects, changes: Changes) -> None:
         """Keep a further match of the episode until the end of the batch; a late one may change when it began."""
@@ -250,16 +247,11 @@ class WindowedGroup:
         if self._news is None:
             self._news = []
         self._news.append((hit, order_ns))
-        self._remember(hit)
         draft = self.state.draft
         if draft is not None and (hit.late or len(self._news) >= MAX_NEWS):
             self.revise(effects)
             if self.state.draft is not None and self.state.draft.opened_ns < draft.opened_ns:
                 changes.timers.append(Timer(self.state.draft.opened_ns + self._shared.max_episode_ns, "close"))
-
-    def _remember(self, hit: Hit) -> None:
-        newest = self.window.newest() if len(self.window) else None
-        self._noted = newest if newest is not None and newest[3] is hit.anchor else None
 
     def _expire(self, at_ns: int, order_ns: int, effects: Effects, changes: Changes) -> None:
         """Evaluate what is left once the candidates of one instant have left the window."""
@@ -319,7 +311,6 @@ class WindowedGroup:
             effects.draft(msgspec.structs.replace(self.state.draft, status="closed", ready_ns=order_ns))
         self.state.draft = None
         self.state.false_since_ns = None
-        self._noted = None
         changes.group = True
 
     def _watch_expiry(self, changes: Changes) -> None:
