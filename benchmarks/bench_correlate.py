@@ -64,7 +64,9 @@ def ruleset(body: str) -> RuleSet:
     return load_rules(f"{_RULES}title: t\nname: t\ncorrelation:\n  group-by: [user.name]\n  timespan: 5m\n  {body}\n")
 
 
-def candidates(count: int, groups: int, rules: str, *, addresses: int = 65_536, step_ns: int = MS) -> list[Candidate]:
+def candidates(
+    count: int, groups: int, rules: Sequence[str], *, addresses: int = 65_536, step_ns: int = MS
+) -> list[Candidate]:
     """Return candidates of random groups, one each step."""
     draw = random.Random(7)  # noqa: S311  figures, not keys
     users = [(f"user{number:06d}",) for number in range(groups)]
