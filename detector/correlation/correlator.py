@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
@@ -125,6 +126,14 @@ class Correlator:
     def finish(self) -> list[Output]:
         """Apply everything that still waits: nothing can follow."""
         return self._advance(END_OF_INPUT, END_OF_INPUT)
+
+    def left_out(self) -> Counter[str]:
+        """Return how much did not count since the last call, by reason: for the metrics."""
+        found = Counter[str]()
+        for counts in (self._router.left_out, *(level.effects.counts for level in self._levels.values())):
+            found.update(counts)
+            counts.clear()
+        return found
 
     def dirty(self) -> Iterator[tuple[bytes, bytes | None]]:
         """Yield changed state: progress, liveness, unsettled matches, and that of the levels."""

@@ -36,13 +36,12 @@ class CandidateRouter:
     """Knows, for each rule, which correlations name it and which fields they need.
 
     Attributes:
-        unkeyed: Matches that lacked a group key, by correlation id.
-        excess_groups: Groups beyond the bound of a list-valued key, by correlation id.
+        left_out: What did not count: `unkeyed` matches that lacked a group key, `excess_groups` beyond the bound of
+            a list-valued key.
     """
 
     def __init__(self, ruleset: RuleSet) -> None:
-        self.unkeyed = Counter[str]()
-        self.excess_groups = Counter[str]()
+        self.left_out = Counter[str]()
         self._ruleset = ruleset
         self._routes: dict[str, tuple[Route, ...]] = {}
         self._projections: dict[str, Projection] = {}
@@ -147,9 +146,9 @@ class CandidateRouter:
     def _groups(self, route: Route, fields: dict[str, Value]) -> list[tuple[str | None, ...]]:
         groups, excess = groups_of(route.parts, fields, keep_null=route.keep_null)
         if excess:
-            self.excess_groups[route.correlation_id] += excess
+            self.left_out["excess_groups"] += excess
         if not groups:
-            self.unkeyed[route.correlation_id] += 1
+            self.left_out["unkeyed"] += 1
         return groups
 
     def _template(self, meta: RuleMeta, event: EcsEvent, ready_ns: int, unsettled: Unsettled | None) -> Candidate:

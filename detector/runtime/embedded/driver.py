@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -56,6 +57,7 @@ class Progress(msgspec.Struct):
         at_end: Nothing was left to read.
         alerts: Revisions of alerts.
         dead_letters: Dead letters.
+        left_out: Matches that did not count in a correlation, by reason.
     """
 
     records: int = 0
@@ -63,6 +65,7 @@ class Progress(msgspec.Struct):
     at_end: bool = True
     alerts: list[Alert] = []
     dead_letters: int = 0
+    left_out: Counter[str] = msgspec.field(default_factory=Counter)
 
 
 class Driver:
@@ -137,6 +140,10 @@ class Driver:
         self._run_correlate(candidates, drafts, tick, progress)
         group_outputs = self._stages.group.process([*drafts, tick])
         self._route(group_outputs, candidates, drafts, progress)
+        for sense in self._stages.sense:
+            progress.left_out.update(sense.left_out())
+        for correlate in self._stages.correlate:
+            progress.left_out.update(correlate.left_out())
         if batch:
             self.position = batch[-1].offset
         return progress

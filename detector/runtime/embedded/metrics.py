@@ -19,6 +19,12 @@ class EngineMetrics:
             "isthmus_dead_letters", "Records that became dead letters.", registry=self._registry
         )
         self.alerts = Counter("isthmus_alert_revisions", "Revisions of alerts committed.", registry=self._registry)
+        self.left_out = Counter(
+            "isthmus_correlation_left_out",
+            "Matches that did not count: unkeyed, excess_groups, too_late, evicted.",
+            ["reason"],
+            registry=self._registry,
+        )
         self.lag = Gauge("isthmus_raw_lag", "Records in the raw log not yet applied.", registry=self._registry)
         self.sink_backlog = Gauge(
             "isthmus_sink_backlog", "Revisions of alerts that the slowest sink has not taken.", registry=self._registry
@@ -42,6 +48,8 @@ class EngineMetrics:
         self.events.inc(progress.events)
         self.dead_letters.inc(progress.dead_letters)
         self.alerts.inc(len(progress.alerts))
+        for reason, number in progress.left_out.items():
+            self.left_out.labels(reason).inc(number)
 
     def text(self) -> bytes:
         """Return the exposition text."""

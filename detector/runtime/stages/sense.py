@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
@@ -82,6 +83,12 @@ class SenseTask:
             elif isinstance(entry, Tick):
                 outputs.append(self._tick(entry))
         return outputs
+
+    def left_out(self) -> Counter[str]:
+        """Return how much did not count since the last call, by reason: for the metrics."""
+        found = Counter(self._parts.router.left_out)
+        self._parts.router.left_out.clear()
+        return found
 
     def dirty(self) -> Iterator[tuple[bytes, bytes | None]]:
         """Yield what was heard of which source and how far each input has come, as far as changed."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from detector.alert import AlertDraft
+from detector.correlation.routing import CandidateRouter
 from detector.task import EngineEvent, PartitionClock
-from normalizers.event import Value
+from normalizers.event import EcsEvent, Value
 from tests.detector.correlation.driving import SECOND, Arrival, Bench, collected, rule
 
 AB = f"{rule('r_a', 'a')}---\n{rule('r_b', 'b')}"
@@ -115,6 +116,21 @@ def test_a_missing_key_does_not_count_unless_null_is_a_group() -> None:
     nameless = [Arrival(str(n), n, n, {"event.action": "a"}) for n in range(2)]
     assert not _bench(COUNT).run(nameless)
     assert _only(_bench(COUNT + "  null_group: keep\n").run(nameless)).group == (None,)
+
+
+def test_what_does_not_count_is_counted_by_reason() -> None:
+    bench = _bench(COUNT)
+    router = CandidateRouter(bench.ruleset)
+    nameless = EcsEvent("1", 0, 0, 0, "s", "", {"event.action": "a"})
+    assert router.candidates_for("r_a", nameless, 0) == []
+    many = EcsEvent("2", 0, 0, 0, "s", "", {"event.action": "a", "user.name": [f"u{n}" for n in range(40)]})
+    assert len(router.candidates_for("r_a", many, 0)) == 32
+    assert router.left_out == {"unkeyed": 1, "excess_groups": 8}
+    correlator = bench.correlator()
+    correlator.process(bench.candidates(_event("1", "a", 0, ready_s=500)))
+    correlator.finish()
+    assert correlator.left_out() == {"too_late": 1}
+    assert correlator.left_out() == {}
 
 
 def test_the_same_evidence_under_two_values_is_one_alert() -> None:

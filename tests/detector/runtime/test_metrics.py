@@ -1,0 +1,17 @@
+"""What the metrics page counts."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from detector.runtime.embedded.driver import Progress
+from detector.runtime.embedded.metrics import EngineMetrics
+
+
+def test_matches_that_do_not_count_are_counted_by_reason() -> None:
+    metrics = EngineMetrics()
+    metrics.count(Progress(left_out=Counter(unkeyed=2)))
+    metrics.count(Progress(left_out=Counter(unkeyed=1, evicted=5)))
+    lines = metrics.text().decode().splitlines()
+    assert 'isthmus_correlation_left_out_total{reason="unkeyed"} 3.0' in lines
+    assert 'isthmus_correlation_left_out_total{reason="evicted"} 5.0' in lines
