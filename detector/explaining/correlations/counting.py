@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from detector.candidate import Candidate, GroupKey
 from detector.correlation.hit import MAX_EVIDENCE, Hit
 from detector.correlation.plan import Plan
-from detector.correlation.thresholds import all_hold
+from detector.correlation.thresholds import all_hold, least_that_holds
 from detector.explaining.correlations.meaning import Moment, Near, in_order
 from detector.explaining.correlations.numbers import Numbers, values_of
 from detector.explaining.correlations.words import (
@@ -19,7 +19,6 @@ from detector.explaining.correlations.words import (
     events_of,
     events_text,
     length,
-    wanted_number,
 )
 from detector.explaining.wording import shown
 from detector.rules.model import CorrelationRule, Threshold
@@ -117,8 +116,8 @@ class Counting:
 
     def _apart(self) -> Iterator[str]:
         """Say by how much enough events are too far apart."""
-        wanted = wanted_number(self._rule.condition) if self._rule.type == "event_count" else None
-        if wanted is None or wanted < 1:
+        wanted = least_that_holds(self._rule.condition) if self._rule.type == "event_count" else None
+        if wanted is None:
             return
         if len(self._entries) < wanted:
             yield f"this group has {len(self._entries)} in all"

@@ -100,13 +100,6 @@ def name_of(meta: RuleMeta) -> str:
     return shortened(meta.title) if _UNSPEAKABLE.fullmatch(meta.name) else meta.name
 
 
-def wanted_number(thresholds: Sequence[Threshold]) -> int | None:
-    """Return how many are enough, when more always help; None for other conditions."""
-    if any(each.operator not in {"gt", "gte"} for each in thresholds):
-        return None
-    return max(int(each.value) + (each.operator == "gt" or each.value % 1 > 0) for each in thresholds)
-
-
 def events_of(candidate: Candidate) -> tuple[int, ...]:
     """Return the positions of the events that a candidate rests on."""
     steps = candidate.evidence
