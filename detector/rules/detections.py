@@ -10,6 +10,7 @@ from sigma.rule import SigmaRule
 from detector.duration import parse_duration
 from detector.rules.adaptation import Adaptation
 from detector.rules.advice import advised
+from detector.rules.applying import apply_pipeline
 from detector.rules.condition import Condition, Or, field_paths
 from detector.rules.convert import UnsupportedConditionError, convert
 from detector.rules.documents import RuleDocument
@@ -86,7 +87,7 @@ def parse_detection(content: dict[str, Any], adaptation: Adaptation) -> Parsed:
         for selection in rule.detection.detections.values():
             carry_case(selection)
         if pipeline is not None:
-            pipeline.apply(rule)
+            apply_pipeline(pipeline, rule)
         parsed = [convert(each.parsed, placeholders) for each in rule.detection.parsed_condition]
     except UnsupportedConditionError as error:
         raise ValueError(str(error)) from error

@@ -10,6 +10,7 @@ from sigma.exceptions import SigmaError
 from sigma.processing.pipeline import ProcessingPipeline
 from sigma.rule import SigmaRule
 
+from detector.rules.applying import apply_pipeline
 from detector.rules.documents import RuleDocument
 from detector.rules.model import LogSource
 
@@ -92,7 +93,7 @@ class FieldMapper:
         content = {"title": "a field", "logsource": logsource or {"category": "any"}, "detection": detection}
         try:
             rule = SigmaRule.from_dict({**content, "fields": [name]})
-            self._pipeline.apply(rule)
+            apply_pipeline(self._pipeline, rule)
         except SigmaError as error:
             raise ValueError(f"field {name!r} cannot be mapped: {error}") from error
         if len(rule.fields) != 1:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,7 +29,7 @@ from detector.rules.plugins import plugin_pipeline
 MAX_ITEMS = 2_000
 """Transformations of one file; the largest public pipeline has below 200."""
 
-MAX_TARGETS = 32
+MAX_TARGETS = 10
 """Fields to which one may be mapped: each stands for as many parts of a condition."""
 
 _OF_QUERIES = frozenset({"postprocessing", "finalizers"})
@@ -146,13 +147,23 @@ def _check_item(item: object) -> None:
         raise ValueError(f"{kind} {_OUTSIDE[kind]}, which a pipeline must not; {_INSTEAD}")
     if kind not in transformations:
         raise ValueError(f"unknown transformation {kind!r}{suggest(kind, transformations) or '; see pySigma'}")
-    if kind == "nest":
-        for inner in item.get("items") or ():
-            _check_item(inner)
+    for inner in _nested(item):
+        _check_item(inner)
+    if _fan_out(item) > MAX_TARGETS:
+        raise ValueError(f"makes more than {MAX_TARGETS} of one; name those that events have")
+
+
+def _nested(item: dict[str, Any]) -> list[Any]:
+    items = item.get("items") if item.get("type") == "nest" else None
+    return items if isinstance(items, list) else []
+
+
+def _fan_out(item: dict[str, Any]) -> int:
+    """Return into how many an item may turn one field or value."""
     mapping = item.get("mapping")
-    for name, targets in mapping.items() if isinstance(mapping, dict) else ():
-        if isinstance(targets, list) and len(targets) > MAX_TARGETS:
-            raise ValueError(f"maps {name!r} to more than {MAX_TARGETS} fields; name those that events have")
+    targets = mapping.values() if isinstance(mapping, dict) else ()
+    widest = max((len(each) for each in targets if isinstance(each, list)), default=1)
+    return math.prod(map(_fan_out, _nested(item)), start=widest)
 
 
 def _item_lines(text: str) -> list[int]:

@@ -89,8 +89,8 @@ def test_the_text_of_what_is_applied_enters_the_semantic_hash(tmp_path: Path) ->
         (HEAD + "- {id: a, type: field_name_mapping}\n", 4, "mapping"),
         (HEAD + "- {id: a, type: field_name_mapping, mapping: {f: g}, rule_conditions: [{type: logsorce}]}\n", 4,
          "Unknown condition type 'logsorce'"),
-        (HEAD + "- {type: field_name_mapping, mapping: {f: [" + ",".join(f"g{n}" for n in range(33)) + "]}}\n", 4,
-         "more than 32 fields"),
+        (HEAD + "- {type: field_name_mapping, mapping: {f: [" + ",".join(f"g{n}" for n in range(11)) + "]}}\n", 4,
+         "more than 10 of one"),
         (HEAD + "- {id: a, type: replace_string, regex: '(?=a)', replacement: b}\n", 4, "Regular expression"),
         (HEAD + "- nonsense\n", 4, "is not a mapping"),
         ("name: p\npriorty: 1\ntransformations: []\n", 1, "unknown key 'priorty'; did you mean 'priority'?"),
@@ -221,6 +221,28 @@ def test_bundled_pipelines_are_found_by_name_and_a_file_of_that_name_wins(
     (tmp_path / "windows").mkdir()
     mapping(tmp_path / "windows" / "a.yml", "f: mine")
     assert fields_of("windows") == {"mine"}
+
+
+NESTED = "".join(f"  - {{type: field_name_mapping, mapping: {{f: [{','.join('f' * 4)}]}}}}\n" for _ in range(2))
+DOUBLING = r"- {type: replace_string, regex: '(.)', replacement: '\1\1'}" + "\n"
+FAN = f"- {{type: field_name_mapping, mapping: {{f: [{','.join('f' * 10)}]}}}}\n"
+
+
+@pytest.mark.parametrize(
+    ("items", "what"),
+    [
+        (FAN * 20, "has grown to 10000 values"),
+        (DOUBLING, None),
+        (DOUBLING * 60, "has a value of more than 5000 characters"),
+        (f"- type: nest\n  items:\n{NESTED}", "more than 10 of one"),
+    ],
+)  # fmt: skip
+def test_a_rule_cannot_grow_without_bound(tmp_path: Path, items: str, what: str | None) -> None:
+    path = tmp_path / "p.yml"
+    path.write_text(HEAD + items)
+    faults: list[RuleFault] = []
+    load_rules(RULE, pipelines=[path], faults=faults)
+    assert [what in str(fault) for fault in faults if what] == [True] * (what is not None)
 
 
 def test_a_field_that_another_is_compared_with_is_mapped_too(tmp_path: Path) -> None:
