@@ -90,7 +90,6 @@ def candidates(
                     "destination.ip": f"10.0.{address}",
                     "host.name": "h",
                 },
-                summary="something happened",
             )
         )
     return found

@@ -43,7 +43,6 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
         uncertainty_ns: Half-width of the interval that holds the true time.
         source: Logical source id; empty for results of inner correlations.
         fields: The projected fields that the correlation and its alert need.
-        summary: One line for the alert's timeline.
         evidence: Steps carried over from an inner correlation; empty for a plain event.
         unsettled: Set while the match rests on a missing context row.
     """
@@ -57,7 +56,6 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     uncertainty_ns: int
     source: str
     fields: dict[str, Value]
-    summary: str
     evidence: tuple[Step, ...] = ()
     unsettled: Unsettled | None = None
 

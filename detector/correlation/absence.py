@@ -81,7 +81,7 @@ class AbsenceGroup(TriggeredGroup):
         for trigger in self._decided_between(candidate.time_ns - reach_ns, last_ns):
             decision = self.decisions[trigger.event_id]
             if decision.held and self._is_partner(trigger, candidate):
-                reason = f"what was missing arrived after all: {candidate.summary}"
+                reason = f"what was missing arrived after all: {self._composer.summary_of(candidate)}"
                 self._note(self._withdraw(decision, order_ns, reason, effects), changes)
 
     def _span(self, trigger: Candidate) -> tuple[int, int]:

@@ -67,7 +67,7 @@ class Composer:
             opened_by: Whose ready time names the alert's month; default the anchor.
         """
         shown = hit.group or group
-        steps = first_and_last(steps_of(hit.evidence))
+        steps = first_and_last(steps_of(hit.evidence, self._router.title_of))
         return AlertDraft(
             alert_id=alert_id(self.plan.rule.meta, shown, hit.decided_by, (opened_by or hit.anchor).ready_ns),
             rule_id=self.plan.rule.meta.id,
@@ -93,7 +93,7 @@ class Composer:
         order, last_ns, widened_ns = draft.order, draft.last_ns, draft.widened_ns
         newest: Hit | None = None
         new = {(each.rule_name, each.event_id): each for hit in hits for each in hit.evidence[-MAX_NEW_STEPS:]}
-        for step in steps_of(each for key, each in new.items() if key not in steps):
+        for step in steps_of((each for key, each in new.items() if key not in steps), self._router.title_of):
             steps.setdefault((step.rule_name, step.event_id), step)
         for hit in hits:
             if hit.time_ns >= last_ns:
@@ -134,8 +134,7 @@ class Composer:
             uncertainty_ns=max((each.uncertainty_ns for each in hit.evidence), default=0),
             source="",
             fields=fields,
-            summary=summarize(meta.title, fields),
-            evidence=tuple(first_and_last(steps_of(hit.evidence))),
+            evidence=tuple(first_and_last(steps_of(hit.evidence, self._router.title_of))),
         )
         return self._router.result_candidates(result)
 
@@ -153,6 +152,10 @@ class Composer:
                     return fields
                 fields.setdefault(f"{prefix}.{path}", value)
         return fields
+
+    def summary_of(self, candidate: Candidate) -> str:
+        """Say in one line what a candidate is about."""
+        return summarize(self._router.title_of(candidate.rule_name), candidate.fields)
 
     def name_of(self, rule_id: str) -> str:
         """Return the name under which readers know a rule."""

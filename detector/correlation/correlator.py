@@ -196,9 +196,9 @@ class Correlator:
         self._activate()
         return True
 
-    def _named(self) -> dict[str, str]:
-        """Return the names under which sentences and later levels know the rules that correlations name."""
-        return {rule_id: self._names[rule_id] for rule_id in self._router.routes}
+    def _named(self) -> dict[str, tuple[str, str]]:
+        """Return names and titles of the rules that correlations name, as sentences, steps and levels use them."""
+        return {rule_id: (self._names[rule_id], self._router.title_of(rule_id)) for rule_id in self._router.routes}
 
     def _activate(self) -> None:
         """Tell which correlations are new or mean something else now, and since when."""

@@ -46,7 +46,7 @@ class DuringGroup(TriggeredGroup):
         slack_ns = min(candidate.uncertainty_ns + self.window.max_uncertainty_ns, self._plan.cap_ns)
         last_ns = min(candidate.time_ns + self._during.max_age_ns, order_ns)
         for trigger in self._decided_between(candidate.time_ns - slack_ns, last_ns):
-            reason = f"what was open at that time came to be known late: {candidate.summary}"
+            reason = f"what was open at that time came to be known late: {self._composer.summary_of(candidate)}"
             self._decide_again(trigger, order_ns, reason, effects, changes)
 
     def _hit(self, trigger: Candidate) -> Hit | None:

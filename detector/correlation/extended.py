@@ -62,7 +62,7 @@ class ExtendedGroup(TriggeredGroup):
         last_ns = min(candidate.time_ns + slack_ns, order_ns - span_ns)
         for trigger in self._decided_between(candidate.time_ns - span_ns - slack_ns, last_ns):
             if self._holds_it(trigger, candidate):
-                reason = f"what must not happen happened after all: {candidate.summary}"
+                reason = f"what must not happen happened after all: {self._composer.summary_of(candidate)}"
                 self._decide_again(trigger, order_ns, reason, effects, changes)
 
     def _is_told(self, trigger: Candidate) -> bool:

@@ -161,9 +161,9 @@ def _plain_key(parts: tuple[KeyPart, ...], fields: Mapping[str, Value]) -> Group
     key = list[str]()
     for part in parts:
         value = fields.get(part.field_path)
-        if not isinstance(value, str) or len(value) > MAX_KEY_CHARS or part.domain_path is not None:
+        if not isinstance(value, str) or len(value) > MAX_KEY_CHARS:
             return None
-        key.append(value.lower() if part.folded else value)
+        key.append(_with_domain(part, fields, value.lower() if part.folded else value))
     return tuple(key)
 
 

@@ -74,6 +74,8 @@ def read_of_part(paths: Iterable[str], name: str) -> set[str]:
 
 
 def _bounded(value: Value) -> Value:
+    if isinstance(value, str):
+        return value if len(value) <= MAX_TEXT_CHARS else value[:MAX_TEXT_CHARS]
     if isinstance(value, list):
         return [_bounded_scalar(each) for each in value[:MAX_LIST]]
     return _bounded_scalar(value)
@@ -81,7 +83,7 @@ def _bounded(value: Value) -> Value:
 
 def _bounded_scalar(value: Scalar) -> Scalar:
     if isinstance(value, str):
-        return value if len(value) <= MAX_TEXT_CHARS else value[:MAX_TEXT_CHARS]
+        return value[:MAX_TEXT_CHARS]
     if isinstance(value, int) and not _MIN_INT <= value <= _MAX_INT:
         return str(value)  # MessagePack has no wider integers
     return value

@@ -13,7 +13,6 @@ from detector.correlation.identity import alert_id
 from detector.correlation.keys import KeyPart, groups_of, key_parts
 from detector.correlation.plan import named_rules, suppressing
 from detector.correlation.projection import Projection, needed_fields, read_of_part, sentence_fields
-from detector.correlation.summary import summarize
 from detector.rules.model import CorrelationRule, DetectionRule, RuleMeta, RuleSet
 from normalizers.event import EcsEvent, Value
 
@@ -104,7 +103,7 @@ class CandidateRouter:
             last_ns=event.time_ns,
             ready_ns=ready_ns,
             count=1,
-            steps=(step_of(evidence),),
+            steps=(step_of(evidence, meta.title),),
             fields=evidence.fields,
             reason="one event matched",
         )
@@ -135,6 +134,11 @@ class CandidateRouter:
             for group in self._groups(route, result.fields)
         ]
 
+    def title_of(self, rule_id: str) -> str:
+        """Return the title of a rule or correlation."""
+        rule = self._ruleset.rules.get(rule_id) or self._ruleset.correlations.get(rule_id)
+        return rule_id if rule is None else rule.meta.title
+
     def is_named(self, rule_id: str) -> bool:
         """Return whether any correlation names a rule or correlation."""
         return bool(self._routes.get(rule_id))
@@ -163,7 +167,6 @@ class CandidateRouter:
             uncertainty_ns=event.uncertainty_ns,
             source=event.source,
             fields=fields,
-            summary=summarize(meta.title, fields),
             unsettled=unsettled,
         )
 
