@@ -24,6 +24,10 @@ class NestedEventError(Exception):
     """Some event has objects, lists in lists, or names with spaces, where a rule may look inside."""
 
 
+class ReservedNameError(Exception):
+    """A field bears the name that stands for all values."""
+
+
 class Values(dict[str, Column]):
     """Field to its column of values; a field that no event has gives a column of None."""
 

@@ -15,7 +15,7 @@ import structlog
 from detector.matching.anchors import ways_of
 from detector.matching.batch import Batch
 from detector.matching.checker import Checker, Found
-from detector.matching.columns import Event, NestedEventError
+from detector.matching.columns import Event, NestedEventError, ReservedNameError
 from detector.matching.fields import flat_fields
 from detector.matching.grouping import EventGroup, SourceFields, Sources, groups_of
 from detector.matching.plan import Findable
@@ -23,7 +23,7 @@ from detector.matching.planning import Planner, Planning
 from detector.matching.scanner import ScannerName, default_scanner
 from detector.matching.shapes import Shapes
 from detector.matching.single import OneEvent, groups_of_one, lines_of_one
-from detector.matching.terms import Terms
+from detector.matching.terms import KEYWORD, Terms
 from detector.rules.logsources import contradicts
 from detector.rules.model import DetectionRule, LogSource
 
@@ -122,6 +122,8 @@ class Matcher:
     def _match(self, group: EventGroup, found: list[Found], *, is_flat: bool = False) -> None:
         """Add the matches of some events of one log source and shape."""
         try:
+            if KEYWORD in group.names:
+                raise ReservedNameError  # noqa: TRY301  the oracle reads no columns: it may have this name
             source = self._canonical(group.source)
             planning = self._planner.planning(source, group.events)
             own: list[Found] = []

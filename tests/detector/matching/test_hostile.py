@@ -21,6 +21,7 @@ from detector.engine import Engine
 from detector.matching.grouping import SourceFields
 from detector.matching.matcher import Matcher
 from detector.matching.scanner import ScannerName
+from detector.matching.terms import KEYWORD
 from detector.rules.condition import (
     And,
     CidrTest,
@@ -195,3 +196,12 @@ def test_an_event_that_breaks_spoils_no_other() -> None:
         found = _engine().match_batch(batch, LogSource())
     assert [row for row, rule in found if rule.meta.id == "r0"] == [0, *range(2, 10)]
     assert [log["event"] for log in logs] == ["fast_path_failed", "event_unreadable"]
+
+
+@pytest.mark.parametrize("scanner", SCANNERS)
+def test_a_field_that_bears_the_name_of_all_values(scanner: ScannerName) -> None:
+    matcher = Matcher(rules_of([KeywordTest(RegexTest("^a.*b$")), FieldTest("g", TextTest(("x",)))]), _fail, scanner)
+    event = {KEYWORD: {}, "f": "a\x00b", "g": "x"}
+    assert matcher.match([event], LogSource()) == [(0, 0), (0, 1)]
+    assert matcher.match([event], LogSource()) == [(0, 0), (0, 1)]
+    assert matcher.match([event] * 6, LogSource()) == [(row, number) for row in range(6) for number in (0, 1)]
