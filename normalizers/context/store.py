@@ -236,7 +236,7 @@ class ContextStore:
 
     def ids_at(self, networks: Networks, address: str) -> list[str]:
         """Return the ids at an address, longest prefix first."""
-        parsed = _parsed(address)
+        parsed = _parsed(address) if len(address) <= _LONGEST_ADDRESS else None
         if parsed is None:
             return []
         number, bits, base = int(parsed), parsed.max_prefixlen, 0 if parsed.version == 4 else 1000
@@ -262,7 +262,11 @@ class ContextStore:
                 pass
 
 
-@lru_cache(maxsize=65_536)
+_LONGEST_ADDRESS = 64
+"""Characters; a longer text is no address, and must not fill a memory of addresses."""
+
+
+@lru_cache(maxsize=16_384)  # of at most 64 characters each: 4 MiB
 def _parsed(address: str) -> IPv4Address | IPv6Address | None:
     try:
         return ip_address(address)

@@ -181,7 +181,7 @@ def test_every_case_has_a_name_and_something_to_decide() -> None:
 
 
 def test_the_page_says_which_topic_proves_each_meaning() -> None:
-    text = PAGE.read_text(encoding="utf-8")
+    text = PAGE.read_text(encoding="utf-8").partition("\n## Correlations\n")[0]
     linked = re.findall(r"\(\.\./\.\./tests/data/detector/conformance/(\w+)\.yml\)", text)
     assert sorted(linked) == TOPICS
     rows = [line.strip("|").split(" | ") for line in text.splitlines() if line.startswith("| ")]

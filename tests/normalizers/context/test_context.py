@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from detector.demo.script import PLANT
+from normalizers.context import store as store_module
 from normalizers.context.enrich import Enricher
 from normalizers.context.feeds import feed_rows
 from normalizers.context.rows import ALWAYS_KNOWN, ContextRows
@@ -106,6 +107,12 @@ def _flow(source: str, destination: str, port: int = 502) -> dict[str, Value]:
 )
 def test_conduits_allow_deny_or_do_not_say(plant: ContextStore, flow: dict[str, Value], verdict: str) -> None:
     assert _enriched(plant, flow)["convergence.conduit.verdict"] == verdict
+
+
+def test_a_text_that_is_too_long_for_an_address_is_not_remembered(plant: ContextStore) -> None:
+    before = store_module._parsed.cache_info().currsize
+    assert plant.ids_at(plant.zone_networks, "9" * 100_000) == []
+    assert store_module._parsed.cache_info().currsize == before
 
 
 def test_an_address_of_the_sites_own_is_told_apart(plant: ContextStore) -> None:
