@@ -25,7 +25,7 @@ Needed = tuple[frozenset[str], ...]
 """Sets of folded literals: a value that passes contains at least one of each."""
 
 
-@lru_cache(maxsize=16_384)
+@lru_cache(maxsize=4_096)  # keys are from rules, which are bounded
 def needed_literals(test: ValueTest) -> Needed:
     """Return what a value must contain to pass; nothing when that cannot be told."""
     match test:
@@ -45,10 +45,9 @@ def _of_pattern(pattern: str) -> list[frozenset[str]]:
     try:
         # Only the shape is read; case is folded in any case and the other flags add no literal.
         with warnings.catch_warnings(action="ignore"):
-            parsed = parser.parse(pattern[flags.end() :] if flags else pattern)
-    except (re.error, RecursionError, OverflowError):  # RE2 knows syntax that this reader does not
+            return list(_of_sequence(parser.parse(pattern[flags.end() :] if flags else pattern)))
+    except (re.error, RecursionError, OverflowError):  # RE2 knows syntax, and depths, that this reader does not
         return []
-    return list(_of_sequence(parsed))
 
 
 def _of_sequence(items: Iterable[tuple[Any, Any]]) -> Iterator[frozenset[str]]:

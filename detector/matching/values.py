@@ -9,8 +9,6 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from itertools import groupby
 from typing import Any
 
-import re2  # type: ignore[import-untyped]  # google-re2 has no stubs
-
 from detector.instant import instant_ns, utc_of
 from detector.rules.condition import (
     BoolTest,
@@ -23,12 +21,10 @@ from detector.rules.condition import (
     ValueTest,
 )
 from detector.rules.model import Threshold
+from detector.rules.patterns import compile_pattern, wildcard_pattern
 
 ScalarTest = Callable[[Any], bool]
 """Takes one scalar, never a list."""
-
-_MAX_MEMORY = 1 << 20
-"""Bytes that RE2 may use for the states of one expression; beyond it scans without them, in linear time still."""
 
 _LONGEST_INT = 10**4_300
 """Python writes no longer integers; no source sends any, and no rule can mean one."""
@@ -103,7 +99,7 @@ def text_test(test: TextTest, *, anchored: bool = True) -> ScalarTest:
     if not anchored:
         parts = (None, *parts, None)
     if () in parts:
-        return _search_test(_pattern(parts), read)
+        return _search_test(wildcard_pattern(parts), read)
     runs = ["".join(map(str, run)) for is_run, run in groupby(parts, lambda part: part is not None) if is_run]
     starts, ends = bool(parts) and parts[0] is None, bool(parts) and parts[-1] is None
     if not runs and parts:
@@ -119,7 +115,7 @@ def regex_test(pattern: str) -> ScalarTest:
 
 
 def _search_test(pattern: str, read: Callable[[Any], str | None]) -> ScalarTest:
-    search = _compiled(pattern).search
+    search = compile_pattern(pattern).search
 
     def found(value: object) -> bool:
         text = read(value)
@@ -129,17 +125,6 @@ def _search_test(pattern: str, read: Callable[[Any], str | None]) -> ScalarTest:
             return search(_HALVES.sub("\ufffd", text or "")) is not None
 
     return found
-
-
-@lru_cache(maxsize=4_096)
-def _compiled(pattern: str) -> Any:  # noqa: ANN401  re2 has no types
-    options = re2.Options()
-    options.max_mem = _MAX_MEMORY
-    options.log_errors = False
-    try:
-        return re2.compile(pattern, options)
-    except re2.error:  # too large for that, which few are
-        return re2.compile(pattern)
 
 
 def _affix_test(literal: str, *, starts: bool, ends: bool, read: Callable[[Any], str | None]) -> ScalarTest:
@@ -177,11 +162,6 @@ def _folded(value: object) -> str | None:
     return None if text is None else fold(text)
 
 
-def _pattern(parts: tuple[str | tuple[()] | None, ...]) -> str:
-    body = "".join(".*" if part is None else "." if part == () else re2.escape(str(part)) for part in parts)
-    return rf"(?s)\A{body}\z"
-
-
 def _compare_test(threshold: Threshold, part: Part | None) -> ScalarTest:
     compare = _COMPARE[threshold.operator]
     bound = threshold.value
@@ -213,7 +193,7 @@ def _timestamp_part(value: object, part: Part) -> float | None:
     return stamp.isocalendar().week if part == "week" else getattr(stamp, part)
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=8_192)  # of at most 64 characters each: 2 MiB
 def _parse_address(text: str) -> IPv4Address | IPv6Address | None:
     try:
         address = ip_address(text)

@@ -53,6 +53,7 @@ from detector.rules.condition import (
     ValueTest,
 )
 from detector.rules.naming import Named, Names, size
+from detector.rules.patterns import PatternError, compile_pattern, wildcard_pattern
 from detector.rules.placeholders import Literal, Placeholders
 from detector.rules.spelling import MAX_PARTS, PERCENT, Cased
 
@@ -215,6 +216,8 @@ def _text_test(parts: Iterable[Any], *, cased: bool) -> TextTest:
             read.append(None if part is SpecialChars.WILDCARD_MULTI else ())
         else:
             read.append(str(part).replace(PERCENT, "%"))
+    if () in read:
+        _checked(wildcard_pattern(read))
     return TextTest(tuple(read), cased)
 
 
@@ -250,7 +253,15 @@ def _network(network: Any) -> IPv4Network | IPv6Network:  # noqa: ANN401  of pyS
 def _flagged(pattern: str, value: SigmaRegularExpression) -> RegexTest:
     pattern = pattern.replace(PERCENT, "%")
     flags = "".join(sorted(_FLAGS[flag] for flag in value.flags))
-    return RegexTest(f"(?{flags}){pattern}" if flags else pattern)
+    return RegexTest(_checked(f"(?{flags}){pattern}" if flags else pattern))
+
+
+def _checked(pattern: str) -> str:
+    try:
+        compile_pattern(pattern)
+    except PatternError as error:
+        raise UnsupportedConditionError(str(error)) from error
+    return pattern
 
 
 def _compare_test(value: SigmaCompareExpression) -> CompareTest:

@@ -8,10 +8,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
-import re2  # type: ignore[import-untyped]  # google-re2 has no stubs
 from sigma.modifiers import modifier_mapping
 
 from detector.rules.advice import RE2
+from detector.rules.patterns import PatternError, compile_pattern
 
 AFFIXES = frozenset({"contains", "startswith", "endswith"})
 _ENCODINGS = frozenset({"base64", "base64offset"})
@@ -148,13 +148,10 @@ def _check_value(key: str, modifier: str, value: object) -> None:
 
 
 def _check_expression(text: str) -> None:
-    options = re2.Options()
-    options.log_errors = False  # pySigma, asked first, would write to the terminal
     try:
-        re2.compile(text, options)
-    except re2.error as error:
-        why = error.args[0].decode() if isinstance(error.args[0], bytes) else str(error)
-        raise ValueError(f"regular expression {text!r} is invalid: {why}; {RE2}") from error
+        compile_pattern(text)  # before pySigma does, which would write to the terminal
+    except PatternError as error:
+        raise ValueError(f"{error}; {RE2}") from error
 
 
 def _written(value: object) -> str:
