@@ -1,0 +1,1 @@
+"""A Kafka broker as a plain process."""
