@@ -84,7 +84,12 @@ class OrderedCondition:
         return self._left(window, start_ns, end_ns, expired.event_id)
 
     def _left(self, window: Window, start_ns: int, end_ns: int, decided_by: str) -> Hit | None:
-        for _, _, _, anchor in reversed(window.rule_between(self._rules[-1], start_ns, end_ns)):
+        anchors = window.rule_between(self._rules[-1], start_ns, end_ns)
+        # Whatever ends a chain well before the newest anchor, doubt taken twice, leaves that one a chain as well.
+        decisive_ns = anchors[-1][0] - 2 * window.max_uncertainty_ns if anchors else end_ns
+        for time_ns, _, _, anchor in reversed(anchors):
+            if time_ns < decisive_ns:
+                return None
             hit = self._chain(window, anchor, None, decided_by, floor_ns=start_ns)
             if hit is not None:
                 return hit

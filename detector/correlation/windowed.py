@@ -204,6 +204,8 @@ class WindowedGroup:
         for index, hit in enumerate(hits):
             hit.late = late
             self._take(hit, order_ns, effects, changes, first=index == 0)
+        if late:
+            self._rewrite(effects, changes)
         if self.state.draft is not None and not hits and not late and self.state.false_since_ns is None:
             self._became_false(candidate.time_ns, changes)
         self._watch_expiry(changes)
@@ -242,16 +244,21 @@ class WindowedGroup:
         changes.timers.append(Timer(state.draft.opened_ns + shared.max_episode_ns, "close"))
 
     def _note(self, hit: Hit, order_ns: int, effects: Effects, changes: Changes) -> None:
-        """Keep a further match of the episode until the end of the batch; a late one may change when it began."""
+        """Keep a further match of the episode until the end of the batch."""
         changes.news = True
         if self._news is None:
             self._news = []
         self._news.append((hit, order_ns))
+        if len(self._news) >= MAX_NEWS:
+            self._rewrite(effects, changes)
+
+    def _rewrite(self, effects: Effects, changes: Changes) -> None:
+        """Write the matches that wait; late ones may change when the episode began."""
+        before = self.state.draft
+        self.revise(effects)
         draft = self.state.draft
-        if draft is not None and (hit.late or len(self._news) >= MAX_NEWS):
-            self.revise(effects)
-            if self.state.draft is not None and self.state.draft.opened_ns < draft.opened_ns:
-                changes.timers.append(Timer(self.state.draft.opened_ns + self._shared.max_episode_ns, "close"))
+        if before is not None and draft is not None and draft.opened_ns < before.opened_ns:
+            changes.timers.append(Timer(draft.opened_ns + self._shared.max_episode_ns, "close"))
 
     def _expire(self, at_ns: int, order_ns: int, effects: Effects, changes: Changes) -> None:
         """Evaluate what is left once the candidates of one instant have left the window."""
