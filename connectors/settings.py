@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import msgspec
 
-from connectors.errors import ConnectorSettingsError
+from connectors.secret import read_secret
 
 DEFAULT_UDP_BYTES = 64 << 10
 """A UDP datagram cannot be larger."""
@@ -117,18 +116,7 @@ class HttpPush(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="htt
         Raises:
             ConnectorSettingsError: The file or variable is not there, or is empty.
         """
-        if self.token_file is not None:
-            try:
-                token = self.token_file.read_text().strip()
-            except OSError as error:
-                raise ConnectorSettingsError(f"token_file {self.token_file}: {error.strerror}") from error
-        elif self.token_env is not None:
-            token = os.environ.get(self.token_env, "").strip()
-        else:
-            return None
-        if not token:
-            raise ConnectorSettingsError("the bearer token of the http input is empty; set it or remove the setting")
-        return token
+        return read_secret("token of the http input", self.token_file, self.token_env)
 
 
 class FileTail(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="file_tail", tag_field="type"):

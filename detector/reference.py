@@ -14,6 +14,7 @@ import click
 import msgspec
 
 from connectors import settings as inputs
+from connectors.kafka import settings as kafka
 from detector import settings
 from detector.__main__ import COMMANDS, main
 from detector.alerting.sinks import settings as sinks
@@ -32,6 +33,11 @@ _STRUCTS: tuple[type[msgspec.Struct], ...] = (
     settings.HttpSettings,
     settings.CacheSettings,
     settings.RetentionSettings,
+    settings.KafkaSettings,
+    settings.KafkaPartitions,
+    kafka.KafkaConnection,
+    kafka.KafkaTls,
+    kafka.KafkaSasl,
     inputs.HttpPush,
     inputs.SyslogTcp,
     inputs.SyslogUdp,

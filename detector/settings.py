@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -10,6 +11,7 @@ import msgspec
 import yaml
 
 from connectors.errors import ConnectorSettingsError
+from connectors.kafka.settings import KafkaConnection
 from connectors.settings import FileTail, Folder, InputSettings
 from detector.alerting.sinks.settings import SinkSettings
 from detector.correlation.plan import BUDGET
@@ -20,6 +22,9 @@ from normalizers.source import SourceProfile
 
 MAX_SETTINGS_BYTES = 1 << 20
 """A settings file is written by hand; a larger one is a mistake."""
+
+_PREFIX = re.compile(r"[a-z0-9][a-z0-9.-]{0,63}")
+"""No underscore: Kafka's metrics take it for a dot."""
 
 
 class SourceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -94,6 +99,44 @@ class RetentionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     raw: Duration = parse_duration("7d")
 
 
+class KafkaPartitions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How many tasks share the work. Choose for years: another number means a new set of topics.
+
+    Attributes:
+        raw: Partitions of the raw log, by source: the most workers that can normalize and match at once.
+        candidates: Partitions of the candidates, by correlation and group.
+    """
+
+    raw: int = 12
+    candidates: int = 12
+
+
+class KafkaSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The engine on Kafka: `isthmus worker` and `isthmus topics`.
+
+    Attributes:
+        connection: Brokers, TLS, log-in.
+        prefix: Begins the name of every topic, consumer group and transactional id.
+        partitions: Of the topics that tasks share.
+        replication: Copies of each partition; below 3 a lost broker can lose alerts.
+    """
+
+    connection: KafkaConnection
+    prefix: str = "isthmus"
+    partitions: KafkaPartitions = KafkaPartitions()
+    replication: int = 3
+
+    def __post_init__(self) -> None:
+        """Refuse what no topic can have."""
+        if _PREFIX.fullmatch(self.prefix) is None:
+            raise ValueError(f"prefix {self.prefix!r}: use 1 to 64 of a-z, 0-9, - and .")
+        for name in ("raw", "candidates"):
+            if not 1 <= (count := getattr(self.partitions, name)) <= MAX_PARTITIONS:
+                raise ValueError(f"partitions.{name} is {count}; use 1 to {MAX_PARTITIONS}")
+        if not 1 <= self.replication <= 32_767:
+            raise ValueError(f"replication is {self.replication}; use 3, or the number of brokers if fewer")
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole file.
 
@@ -118,6 +161,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         keep_events: Keep every ECS event in the engine's database.
         durable: Sync each append to disk; false survives the end of the process only, not of the power.
         retention: How long processed data is kept.
+        kafka: Where workers find Kafka; unset: the engine runs embedded only.
     """
 
     data_dir: Path = Path("isthmus-data")
@@ -138,6 +182,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     keep_events: bool = False
     durable: bool = True
     retention: RetentionSettings = RetentionSettings()
+    kafka: KafkaSettings | None = None
 
     def profiles(self) -> dict[str, SourceProfile]:
         """Return the profile of each source named in the settings.
@@ -151,6 +196,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Return the lateness of a dataset."""
         return int(self.lateness.get(dataset, self.lateness.get("default", DEFAULT_LATENESS)))
 
+
+MAX_PARTITIONS = 1_024
+"""Of one topic: more tasks than any plant has cores."""
 
 MIN_CANDIDATES = 1_000
 """Fewer matches of one correlation are no window to find anything in."""
@@ -196,8 +244,8 @@ def build_settings(content: Any, path: Path) -> Settings:  # noqa: ANN401  YAML 
         settings.profiles()
     except (msgspec.ValidationError, ConnectorSettingsError, SettingsError) as error:
         raise SettingsError(f"{path}: {error}") from error
-    if not 1 <= settings.raw_partitions <= 1_024:
-        raise SettingsError(f"{path}: raw_partitions is {settings.raw_partitions}; use 1 to 1024")
+    if not 1 <= settings.raw_partitions <= MAX_PARTITIONS:
+        raise SettingsError(f"{path}: raw_partitions is {settings.raw_partitions}; use 1 to {MAX_PARTITIONS}")
     if settings.correlation_candidates < MIN_CANDIDATES:
         raise SettingsError(
             f"{path}: correlation_candidates is {settings.correlation_candidates}; use {MIN_CANDIDATES} or more"
@@ -206,13 +254,16 @@ def build_settings(content: Any, path: Path) -> Settings:  # noqa: ANN401  YAML 
 
 
 def _anchored(settings: Settings, folder: Path) -> Settings:
-    context, cache = settings.context, settings.rules_cache
+    context, cache, kafka = settings.context, settings.rules_cache, settings.kafka
     if context.folder is not None:
         context = msgspec.structs.replace(context, folder=folder / context.folder)
     if cache.folder is not None:
         cache = msgspec.structs.replace(cache, folder=folder / cache.folder)
+    if kafka is not None:
+        kafka = msgspec.structs.replace(kafka, connection=kafka.connection.anchored(folder))
     return msgspec.structs.replace(
         settings,
+        kafka=kafka,
         data_dir=folder / settings.data_dir,
         context=context,
         rules=[folder / rule for rule in settings.rules],

@@ -1,0 +1,1 @@
+"""Tests of connectors.kafka that need no broker."""
