@@ -1,7 +1,8 @@
 """Records a second through the whole line on one core, stage by stage, and memory as the count grows.
 
-Run: ``python -m benchmarks.bench_line [--records 100000]``. Every figure stands beside a ratio to a limit measured
-in the same run (decoding the same bytes with msgspec and nothing else), as machines are noisy.
+Run: ``python -m benchmarks.bench_line [--records 100000] [--rules PATH...]``. Every figure stands
+beside a ratio to a limit measured in the same run (decoding the same bytes with msgspec and nothing else), as machines
+are noisy.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -25,7 +27,9 @@ from detector.engine import Engine
 from detector.rules.bundled import bundled_rules
 from detector.rules.loader import load_rules
 from detector.rules.logsources import LogSourceMap
+from detector.runtime.embedded.assembly import build_stages
 from detector.runtime.embedded.replaying import Replayed, replay
+from detector.runtime.stages.sense import SenseTask
 from detector.settings import load_settings
 from detector.task import Record
 from normalizers.clock.fixed import correct_fixed
@@ -72,10 +76,11 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description="Measure the whole line.")
     parser.add_argument("--records", type=int, default=100_000)
-    count = parser.parse_args().records
+    parser.add_argument("--rules", type=Path, nargs="*", default=[], help="rules beside the bundled ones, for sensing")
+    given = parser.parse_args()
     settings = load_settings(PLANT / "isthmus.yml")
     profiles = settings.profiles()
-    sample = list(records(min(count, 50_000)))
+    sample = list(records(min(given.records, 50_000)))
     values = [each.record.value for each in sample if each.record.value[:1] == b"{"]
     limit = _rate(len(values), lambda: [msgspec.json.decode(value) for value in values])
     print(f"limit: decoding the JSON alone            {limit:>10,.0f} records/s   1.00")
@@ -107,7 +112,17 @@ def main() -> None:
             engine.rules_matching(event.fields, logsources.of(event.dataset, event.fields))
 
     _print("matching the bundled rules, per event", _rate(len(events), matched), limit)
-    _line(count, limit)
+    rules = load_rules([bundled_rules(), *given.rules], faults=[])
+    for size in (1, BATCH):
+        sense = build_stages(settings, rules, store, generation=1).sense[0]
+        rate = _rate(len(sample), partial(_sensed, sense, sample, size))
+        _print(f"sensing with {len(rules.rules):,} rules, by {size:,}", rate, limit)
+    _line(given.records, limit)
+
+
+def _sensed(sense: SenseTask, sample: list[Record], size: int) -> None:
+    for start in range(0, len(sample), size):
+        sense.process(sample[start : start + size])
 
 
 def _line(count: int, limit: float) -> None:
@@ -130,9 +145,9 @@ def _line(count: int, limit: float) -> None:
 
 
 def _rate(count: int, work: Callable[[], object]) -> float:
-    began = time.perf_counter()
+    began = time.process_time()
     work()
-    return count / (time.perf_counter() - began)
+    return count / (time.process_time() - began)
 
 
 def _print(name: str, rate: float, limit: float) -> None:

@@ -133,9 +133,11 @@ class Engine:
 
     def rules_for(self, event: EcsEvent, logsource: LogSource | None = None) -> list[DetectionRule]:
         """Return the rules that match an event of the engine's own, whose time stands beside its fields."""
-        if not self.reads_time:
-            return self.rules_matching(event.fields, logsource)
-        return self.rules_matching({**event.fields, TIME_FIELD: format_utc(event.time_ns)}, logsource)
+        return self.rules_matching(self.fields_of(event), logsource)
+
+    def fields_of(self, event: EcsEvent) -> Mapping[str, Any]:
+        """Return what rules read of an event of the engine's own: its fields, and its time if any asks for it."""
+        return {**event.fields, TIME_FIELD: format_utc(event.time_ns)} if self.reads_time else event.fields
 
     def match_batch(self, events: Sequence[Mapping[str, Any]], sources: Sources) -> list[tuple[int, DetectionRule]]:
         """Return the position of each event that matched, with the rule, in order: the fastest way in.

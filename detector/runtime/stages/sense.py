@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import msgspec
 import structlog
@@ -14,7 +15,7 @@ from detector.correlation.routing import CandidateRouter
 from detector.engine import Engine
 from detector.errors import StateError
 from detector.rules.logsources import LogSourceMap
-from detector.rules.model import DetectionRule
+from detector.rules.model import DetectionRule, LogSource
 from detector.task import DeadLetter, Feed, Heard, LogRecord, Output, PartitionClock, Record, Tick
 from normalizers.clock.fixed import correct_fixed
 from normalizers.context.enrich import Enricher
@@ -62,8 +63,36 @@ class SenseParts(msgspec.Struct, frozen=True):
     fed: frozenset[str]
 
 
+class _Sensed(msgspec.Struct):
+    """An event with its context, to be matched.
+
+    Attributes:
+        event: Corrected and enriched.
+        bare: Its fields before context was joined.
+        fields: What rules read of it.
+        logsource: Where it comes from.
+        before: What it causes beside matches.
+    """
+
+    event: EcsEvent
+    bare: dict[str, Value]
+    fields: Mapping[str, Any]
+    logsource: LogSource
+    before: list[Output]
+
+
+class _Read(msgspec.Struct):
+    """A record with the events made of it."""
+
+    entry: Record
+    events: list[_Sensed]
+
+
 class SenseTask:
-    """Normalizes, corrects, enriches and matches the records of one raw partition."""
+    """Normalizes, corrects, enriches and matches the records of one raw partition.
+
+    Records become events one by one, in order; all events of a batch are matched at once.
+    """
 
     def __init__(self, partition: int, generation: int, parts: SenseParts) -> None:
         self._partition = partition
@@ -76,12 +105,15 @@ class SenseTask:
 
     def process(self, records: Sequence[LogRecord]) -> list[Output]:
         """Apply raw records and ticks in log order."""
+        steps = [step for entry in records if (step := self._step(entry)) is not None]
+        sensed = [each for step in steps if isinstance(step, _Read) for each in step.events]
+        rules = iter(self._rules_of(sensed))
         outputs = list[Output]()
-        for entry in records:
-            if isinstance(entry, Record):
-                self._apply(entry, outputs)
-            elif isinstance(entry, Tick):
-                outputs.append(self._tick(entry))
+        for step in steps:
+            if isinstance(step, _Read):
+                outputs.extend(self._caused(step, [next(rules) for _ in step.events]))
+            else:
+                outputs.append(step)
         return outputs
 
     def left_out(self) -> Counter[str]:
@@ -124,47 +156,61 @@ class SenseTask:
             self._clock_ns = max(self._clock_ns, tick.clock_ns)
         return PartitionClock(self._partition, self._clock_ns, self._generation, tuple(self._heard.values()))
 
-    def _apply(self, entry: Record, outputs: list[Output]) -> None:
-        record = entry.record
+    def _step(self, entry: LogRecord) -> _Read | PartitionClock | DeadLetter | None:
+        if isinstance(entry, Tick):
+            return self._tick(entry)
+        if not isinstance(entry, Record):
+            return None
         self._clock_ns = max(self._clock_ns, entry.ready_ns)
         if self._is_repeat(entry):
-            return
-        self._hear(record.source, entry.ready_ns)
+            return None
+        self._hear(entry.record.source, entry.ready_ns)
         try:
-            self._sense(entry, outputs)
-        except NormalizerError as error:
-            outputs.append(_dead_letter(record, str(error)))
+            return _Read(entry, list(self._sense(entry)))
         except Exception as error:  # noqa: BLE001  one of two broad catches: around one record
-            _log.error(
-                "record_failed", record=record.id, source=record.source, dataset=record.dataset, error=repr(error)
-            )
-            outputs.append(_dead_letter(record, f"internal error: {error!r}"))
+            return _failed(entry.record, error)
 
-    def _sense(self, entry: Record, outputs: list[Output]) -> None:
+    def _sense(self, entry: Record) -> Iterator[_Sensed]:
         record = entry.record
         parts = self._parts
         profile = parts.profile_of(record.source)
-        caused = list[Output]()
         for event in normalizer_for(record.dataset)(record, profile):
             correct_fixed(event, profile)
+            before = list[Output]()
             if record.dataset in FEED_DATASETS:
-                caused.extend(Feed(rows) for rows in feed_rows(event, entry.ready_ns + KNOWN_AFTER_NS))
+                before.extend(Feed(rows) for rows in feed_rows(event, entry.ready_ns + KNOWN_AFTER_NS))
             bare = dict(event.fields)
             parts.enricher.enrich(event, profile)
-            caused.append(event)
-            logsource = parts.logsources.of(event.dataset, event.fields)
-            for rule in parts.engine.rules_for(event, logsource):
-                self._match(rule, event, bare, entry.ready_ns, caused)
-        outputs.extend(caused)
+            logsource = parts.logsources.of(event.dataset, event.fields) or LogSource()
+            yield _Sensed(event, bare, parts.engine.fields_of(event), logsource, before)
 
-    def _match(
-        self, rule: DetectionRule, event: EcsEvent, bare: dict[str, Value], ready_ns: int, caused: list[Output]
-    ) -> None:
+    def _rules_of(self, sensed: Sequence[_Sensed]) -> list[list[DetectionRule]]:
+        """Return the rules that match each event."""
+        rules = [list[DetectionRule]() for _ in sensed]
+        fields, logsources = [each.fields for each in sensed], [each.logsource for each in sensed]
+        for row, rule in self._parts.engine.match_batch(fields, logsources):
+            rules[row].append(rule)
+        return rules
+
+    def _caused(self, read: _Read, rules: Iterable[Sequence[DetectionRule]]) -> list[Output]:
+        caused = list[Output]()
+        try:
+            for sensed, matched in zip(read.events, rules, strict=True):
+                caused += sensed.before
+                caused.append(sensed.event)
+                for rule in matched:
+                    caused += self._match(rule, sensed, read.entry.ready_ns)
+        except Exception as error:  # noqa: BLE001  as above
+            return [_failed(read.entry.record, error)]
+        return caused
+
+    def _match(self, rule: DetectionRule, sensed: _Sensed, ready_ns: int) -> Sequence[Output]:
+        event = sensed.event
         tables = unsettled_tables(event.fields, rule.field_paths, self._parts.fed)
         unsettled = None
         if tables:
-            unsettled = Unsettled(tables, msgspec.structs.replace(event, fields=bare))
-        caused.extend(self._parts.router.outputs_for(rule, event, ready_ns, unsettled))
+            unsettled = Unsettled(tables, msgspec.structs.replace(event, fields=sensed.bare))
+        return self._parts.router.outputs_for(rule, event, ready_ns, unsettled)
 
     def _is_repeat(self, entry: Record) -> bool:
         if entry.input is None or entry.position is None:
@@ -191,13 +237,17 @@ class SenseTask:
         self._dirty.add(b"h" + source.encode())
 
 
-def _dead_letter(record: RawRecord, error: str) -> DeadLetter:
+def _failed(record: RawRecord, error: Exception) -> DeadLetter:
+    reason = str(error)
+    if not isinstance(error, NormalizerError):
+        reason = f"internal error: {error!r}"
+        _log.error("record_failed", record=record.id, source=record.source, dataset=record.dataset, error=repr(error))
     return DeadLetter(
         id=record.id,
         stage="normalize",
         source=record.source,
         dataset=record.dataset,
         received_ns=record.received_ns,
-        error=error,
+        error=reason,
         value=record.value,
     )
