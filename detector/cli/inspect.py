@@ -20,8 +20,8 @@ from detector.engine import Engine
 from detector.errors import RuleErrors, SettingsError
 from detector.rules.logsources import LogSourceMap, contradicts
 from detector.rules.model import DetectionRule, LogSource
+from detector.runtime.assembly import read_rules
 from detector.runtime.clock import SystemClock
-from detector.runtime.embedded.assembly import read_rules
 from detector.settings import Settings, load_settings
 from normalizers.clock.fixed import correct_fixed
 from normalizers.context.enrich import Enricher

@@ -13,8 +13,9 @@ from connectors.table import build_connector
 from detector.alert import Alert
 from detector.alerting.sinks.table import build_sink
 from detector.rules.model import RuleSet
+from detector.runtime.assembly import read_rules
 from detector.runtime.clock import Clock
-from detector.runtime.embedded.assembly import Assembly, assemble, read_rules
+from detector.runtime.embedded.assembly import Assembly, assemble
 from detector.runtime.embedded.delivery import MAX_BACKLOG, Delivery
 from detector.runtime.embedded.driver import Progress
 from detector.runtime.embedded.intake import BatchingIntake

@@ -16,8 +16,9 @@ import pytest
 
 from connectors.record import RawRecord
 from detector.errors import SettingsError
+from detector.runtime.assembly import read_rules
 from detector.runtime.clock import SteppedClock
-from detector.runtime.embedded.assembly import Assembly, assemble, read_rules
+from detector.runtime.embedded.assembly import Assembly, assemble
 from detector.runtime.embedded.metrics import EngineMetrics
 from detector.runtime.embedded.reloading import RuleReload
 from detector.settings import Settings, load_settings

@@ -1,0 +1,104 @@
+"""Making the tasks of all stages from the settings, for whichever runtime drives them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from importlib.metadata import version
+
+from detector.alerting.document import AlertWriter
+from detector.correlation.correlator import Correlator
+from detector.correlation.routing import CandidateRouter
+from detector.engine import Engine
+from detector.errors import RuleErrors, SettingsError
+from detector.rules.bundled import bundled_rules
+from detector.rules.cache import open_cache
+from detector.rules.loader import load_rules
+from detector.rules.logsources import LogSourceMap
+from detector.rules.model import RuleSet
+from detector.rules.placeholders import context_lists
+from detector.runtime.reach import Reach
+from detector.runtime.stages.group import GroupTask
+from detector.runtime.stages.sense import SenseParts, SenseTask
+from detector.runtime.stages.settle import ContextSettler
+from detector.settings import Settings
+from normalizers.context.enrich import Enricher
+from normalizers.context.store import ContextStore
+from normalizers.source import SourceProfile
+
+MAX_UNKNOWN_SOURCES = 65_536
+"""Profiles kept for sources that the settings do not name; a flood of invented ids must not fill memory."""
+
+
+def read_rules(settings: Settings) -> RuleSet:
+    """Load the rules that the settings name, else the bundled ones.
+
+    Raises:
+        SettingsError: Rules have faults; every one of them.
+    """
+    try:
+        return load_rules(
+            settings.rules or [bundled_rules()],
+            pipelines=settings.pipelines,
+            placeholders=context_lists(settings.context.folder),
+            cache=open_cache(settings.rules_cache.folder, enabled=settings.rules_cache.enabled),
+        )
+    except RuleErrors as error:
+        raise SettingsError(f"rules have faults:\n{error}") from error
+
+
+class TaskMaker:
+    """Makes tasks with empty state; those of one process share what they do not change.
+
+    Args:
+        settings: Sources, lateness, bounds.
+        ruleset: Rules.
+        context: Tables that tasks look up in, kept current by the runtime.
+        raw_partitions: How many partitions the raw log has.
+    """
+
+    def __init__(self, settings: Settings, ruleset: RuleSet, context: ContextStore, *, raw_partitions: int) -> None:
+        self._settings = settings
+        self._ruleset = ruleset
+        self._raw_partitions = range(raw_partitions)
+        profiles = settings.profiles()
+        engine, enricher = Engine(ruleset), Enricher(context)
+        logsources = LogSourceMap.load(bundled_rules() / "logsources.yml")
+        profile_of = _profile_lookup(profiles)
+        self.reach = Reach(ruleset, logsources, settings, profiles)
+        self._parts = SenseParts(
+            engine=engine,
+            logsources=logsources,
+            enricher=enricher,
+            router=CandidateRouter(ruleset),
+            profile_of=profile_of,
+            covering=self.reach.covering(),
+            fed=self.reach.fed,
+        )
+        self._settler = ContextSettler(context, enricher, engine, logsources, profile_of, int(settings.context.wait))
+
+    def sense(self, partition: int, generation: int) -> SenseTask:
+        """Make the sense task of a raw partition, for the given owner of it."""
+        return SenseTask(partition, generation, self._parts)
+
+    def correlate(self) -> Correlator:
+        """Make the correlate task of one partition of candidates."""
+        return Correlator(
+            self._ruleset,
+            self._raw_partitions,
+            self.reach.correlation_settings(),
+            self._settler,
+            max_wait_ns=int(self._settings.max_wait),
+        )
+
+    def group(self) -> GroupTask:
+        """Make the group task."""
+        return GroupTask(AlertWriter(self._ruleset, version=version("isthmus")))
+
+
+def _profile_lookup(profiles: dict[str, SourceProfile]) -> Callable[[str], SourceProfile]:
+    @lru_cache(maxsize=MAX_UNKNOWN_SOURCES)
+    def lookup(source: str) -> SourceProfile:
+        return profiles.get(source) or SourceProfile(id=source)
+
+    return lookup
