@@ -18,6 +18,7 @@ COMMANDS: dict[str, str] = {
     "replay": "detector.cli.replay:replay_command",
     "rules": "detector.cli.rules:rules",
     "run": "detector.cli.run:run",
+    "topics": "detector.cli.topics:topics",
 }
 """Subcommand to ``module:click command``."""
 

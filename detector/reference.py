@@ -14,7 +14,6 @@ import click
 import msgspec
 
 from connectors import settings as inputs
-from connectors.elasticsearch import settings as elasticsearch
 from connectors.kafka import settings as kafka
 from detector import settings
 from detector.__main__ import COMMANDS, main
@@ -36,6 +35,7 @@ _STRUCTS: tuple[type[msgspec.Struct], ...] = (
     settings.RetentionSettings,
     settings.KafkaSettings,
     settings.KafkaPartitions,
+    settings.FanOut,
     kafka.KafkaConnection,
     kafka.KafkaTls,
     kafka.KafkaSasl,
@@ -48,8 +48,6 @@ _STRUCTS: tuple[type[msgspec.Struct], ...] = (
     inputs.Tls,
     sinks.NdjsonSink,
     sinks.WebhookSink,
-    sinks.ElasticsearchSink,
-    elasticsearch.Elasticsearch,
 )
 _EXPLANATIONS: tuple[type[msgspec.Struct], ...] = (
     RuleExplanations,

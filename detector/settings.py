@@ -13,10 +13,11 @@ import yaml
 from connectors.errors import ConnectorSettingsError
 from connectors.kafka.settings import KafkaConnection
 from connectors.settings import FileTail, Folder, InputSettings
-from detector.alerting.sinks.settings import SinkSettings, anchored
+from detector.alerting.sinks.settings import SinkSettings
 from detector.correlation.plan import BUDGET
 from detector.duration import Duration, decode_duration, parse_duration
 from detector.errors import SettingsError
+from detector.rules.model import Level
 from detector.rules.pipelines import is_path
 from normalizers.source import SourceProfile
 
@@ -25,6 +26,8 @@ MAX_SETTINGS_BYTES = 1 << 20
 
 _PREFIX = re.compile(r"[a-z0-9][a-z0-9.-]{0,63}")
 """No underscore: Kafka's metrics take it for a dot."""
+
+_WORD = re.compile(r"[a-z0-9]")
 
 
 class SourceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -111,6 +114,26 @@ class KafkaPartitions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     candidates: int = 12
 
 
+class FanOut(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Topics that repeat part of the alerts, for subscribers who want no others.
+
+    Attributes:
+        severity: Levels, such as `critical`.
+        domain: Domains of rules, such as `ot`.
+        site: Sites, such as `plant-a`.
+    """
+
+    severity: list[Level] = []
+    domain: list[str] = []
+    site: list[str] = []
+
+    def __post_init__(self) -> None:
+        """Refuse names of which a topic's would keep nothing."""
+        for value in (*self.domain, *self.site):
+            if _WORD.search(value.lower()) is None:
+                raise ValueError(f"{value!r} holds none of a-z and 0-9, which topics are named by")
+
+
 class KafkaSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The engine on Kafka: `isthmus worker` and `isthmus topics`.
 
@@ -119,12 +142,14 @@ class KafkaSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         prefix: Begins the name of every topic, consumer group and transactional id.
         partitions: Of the topics that tasks share.
         replication: Copies of each partition; below 3 a lost broker can lose alerts.
+        fan_out: Further topics of alerts, by severity, domain or site.
     """
 
     connection: KafkaConnection
     prefix: str = "isthmus"
     partitions: KafkaPartitions = KafkaPartitions()
     replication: int = 3
+    fan_out: FanOut = FanOut()
 
     def __post_init__(self) -> None:
         """Refuse what no topic can have."""
@@ -270,7 +295,6 @@ def _anchored(settings: Settings, folder: Path) -> Settings:
         rules_cache=cache,
         pipelines=[_anchored_pipeline(each, folder) for each in settings.pipelines],
         inputs=[_anchored_input(each, folder) for each in settings.inputs],
-        sinks=[anchored(each, folder) for each in settings.sinks],
     )
 
 

@@ -85,7 +85,7 @@ async def _problem(connection: KafkaConnection, arguments: Mapping[str, Any], ho
 
 async def _reach(host: str, port: int) -> None:
     _, writer = await asyncio.wait_for(asyncio.open_connection(host, port), PROBE_S)
-    writer.close()
+    await _drop(writer)
 
 
 async def _ask(connection: KafkaConnection, context: ssl.SSLContext | None, kafka: AIOKafkaConnection) -> str | None:
@@ -160,7 +160,14 @@ async def _wait_for_alert(host: str, port: int, context: ssl.SSLContext) -> None
         with suppress(TimeoutError):
             await asyncio.wait_for(reader.read(1), _ALERT_S)
     finally:
-        writer.close()
+        await _drop(writer)
+
+
+async def _drop(writer: asyncio.StreamWriter) -> None:
+    """Close at once: who does not speak TLS would let us wait for its good-bye."""
+    writer.transport.abort()
+    with suppress(OSError):
+        await writer.wait_closed()
 
 
 def _any_certificate() -> ssl.SSLContext:

@@ -15,7 +15,6 @@ from detector.correlation.effects import Effects
 from detector.correlation.group import Changes, Timer
 from detector.correlation.groupstate import Decision, GroupState
 from detector.correlation.hit import Hit
-from detector.correlation.sightings import Sighting
 from detector.correlation.window import Window
 
 
@@ -77,10 +76,9 @@ class TriggeredGroup:
         """Return what was decided about a trigger."""
         return self.decisions.get(event_id)
 
-    def take_back_decision(self, decision: Decision | Sighting) -> None:
+    def take_back_decision(self, decision: Decision) -> None:
         """Restore a decision."""
-        if isinstance(decision, Decision):
-            self.decisions[decision.trigger_id] = decision
+        self.decisions[decision.trigger_id] = decision
 
     def wanted_timers(self) -> Iterator[Timer]:
         """Return a timer for each undecided trigger."""

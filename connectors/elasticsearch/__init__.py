@@ -1,1 +1,0 @@
-"""Writing to Elasticsearch: the connection, and bulk requests of which nothing is lost."""

@@ -1,0 +1,112 @@
+"""Who needs which rights: as little as each part of the engine can work with, as commands for kafka-acls.sh."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+
+import msgspec
+
+from detector.runtime.topics.declaring import declared_topics
+from detector.runtime.topics.names import LEVELS, STATEFUL_STAGES, TopicNames
+from detector.settings import KafkaSettings, Settings
+
+
+class Principals(msgspec.Struct, frozen=True):
+    """Accounts, as Kafka writes them, such as ``User:isthmus-worker``.
+
+    Attributes:
+        operator: Runs `isthmus topics`.
+        worker: Runs `isthmus worker`.
+        connector: Brings records into the raw log.
+        subscriber: Reads alerts.
+    """
+
+    operator: str = "User:isthmus-operator"
+    worker: str = "User:isthmus-worker"
+    connector: str = "User:isthmus-connector"
+    subscriber: str = "User:isthmus-subscriber"
+
+
+class Grant(msgspec.Struct, frozen=True):
+    """Rights of one account on resources of one kind.
+
+    Attributes:
+        principal: Account.
+        operations: Kafka's names, such as ``Read``.
+        kind: Option of kafka-acls.sh: ``topic``, ``group`` or ``transactional-id``.
+        names: Resources.
+        prefixed: The names are beginnings of names.
+        why: For whoever has to approve it.
+    """
+
+    principal: str
+    operations: tuple[str, ...]
+    kind: str
+    names: tuple[str, ...]
+    why: str
+    prefixed: bool = False
+
+    def command(self) -> str:
+        """Return the command; brokers and the administrator's file come from the shell's variables."""
+        parts = ["--add", "--allow-principal", self.principal]
+        for operation in self.operations:
+            parts += ["--operation", operation]
+        for name in self.names:
+            parts += [f"--{self.kind}", name]
+        if self.prefixed:
+            parts += ["--resource-pattern-type", "prefixed"]
+        return f'kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$ADMIN" {shlex.join(parts)}'
+
+
+def grants(settings: Settings, kafka: KafkaSettings, who: Principals) -> list[Grant]:
+    """Return what each account needs, and nothing else. Who may write or read may also describe."""
+    names = TopicNames(kafka.prefix)
+    own = tuple(topic.name for topic in declared_topics(settings, kafka))
+    return [
+        Grant(
+            who.operator,
+            ("Create", "Describe", "DescribeConfigs", "AlterConfigs"),
+            "topic",
+            own,
+            "make topics",
+        ),
+        *_worker(names, names.fan_outs(kafka.fan_out), who.worker),
+        *_connector(names, who.connector),
+        *_subscriber(names, names.fan_outs(kafka.fan_out), who.subscriber),
+    ]
+
+
+def _worker(names: TopicNames, fan_out: Sequence[str], account: str) -> list[Grant]:
+    logs = (*(names.candidates(level) for level in LEVELS), names.drafts, names.context, names.alerts)
+    states = tuple(names.state(stage) for stage in STATEFUL_STAGES)
+    written = (names.events, *fan_out, names.heartbeat, names.audit, names.dead_letters)
+    # What the engine notices itself is a record like any other, so workers also write the raw log.
+    return [
+        Grant(account, ("Read", "Write"), "topic", (names.raw, *logs, *states), "read, pass on, remember"),
+        Grant(account, ("Write",), "topic", written, "give out"),
+        Grant(account, ("Read",), "group", (f"{names.prefix}-",), "share partitions among workers", prefixed=True),
+        _transactions(f"{names.prefix}-", account),
+    ]
+
+
+def _connector(names: TopicNames, account: str) -> list[Grant]:
+    # Where an input stood is read from the raw log itself.
+    return [
+        Grant(account, ("Read", "Write"), "topic", (names.raw,), "bring records in, go on where they ended"),
+        Grant(account, ("Write",), "topic", (names.dead_letters,), "keep what is no record"),
+        # Under a worker's id it could fence the worker.
+        _transactions(f"{names.prefix}-connect-", account),
+    ]
+
+
+def _subscriber(names: TopicNames, fan_out: Sequence[str], account: str) -> list[Grant]:
+    group = f"{names.prefix}-subscriber-"
+    return [
+        Grant(account, ("Read",), "topic", (names.alerts, *fan_out, names.heartbeat), "alerts; are we alive"),
+        Grant(account, ("Read",), "group", (group,), "remember what was read", prefixed=True),
+    ]
+
+
+def _transactions(ids: str, account: str) -> Grant:
+    return Grant(account, ("Write", "Describe"), "transactional-id", (ids,), "commit as a whole", prefixed=True)

@@ -1,0 +1,1 @@
+"""Tests of detector.runtime.topics that need no broker."""

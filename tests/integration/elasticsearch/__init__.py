@@ -1,1 +1,0 @@
-"""Alerts, events and templates on a real Elasticsearch."""

@@ -1,0 +1,158 @@
+"""What `isthmus topics acls` prints is enough for each account, and no more."""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import (
+    GroupAuthorizationFailedError,
+    KafkaError,
+    TopicAuthorizationFailedError,
+    TransactionalIdAuthorizationFailed,
+)
+from aiokafka.protocol.admin import CreateAclsRequest
+from click.testing import CliRunner
+
+from connectors.kafka.client import client_arguments
+from connectors.kafka.settings import KafkaConnection, KafkaSasl, KafkaTls
+from detector.__main__ import main
+from detector.runtime.topics.names import TopicNames
+from tests.integration.servers.kafka.authority import Authority
+from tests.integration.servers.kafka.guarded import GuardedBroker
+
+NAMES = TopicNames("isthmus")
+_KINDS = {"--topic": 2, "--group": 3, "--transactional-id": 5}
+_OPERATIONS = {"Read": 3, "Write": 4, "Create": 5, "Describe": 8, "DescribeConfigs": 10, "AlterConfigs": 11}
+"""Kafka's numbers (ResourceType, AclOperation)."""
+
+Login = Callable[[str], dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def login(guarded_kafka: GuardedBroker, authority: Authority, password_file: Path, tmp_path_factory: Any) -> Login:  # noqa: ANN401
+    """Give the rights, make the topics as operator, and return what a client of an account is made with."""
+
+    def arguments(account: str) -> dict[str, Any]:
+        sasl = KafkaSasl(user=account, password_file=password_file)
+        brokers = [guarded_kafka.secure_bootstrap]
+        return client_arguments(KafkaConnection(brokers, KafkaTls(ca=authority.certificate), sasl), "test")
+
+    path = tmp_path_factory.mktemp("rights") / "isthmus.yml"
+    path.write_text(
+        f"kafka:\n  replication: 1\n  partitions: {{raw: 2, candidates: 2}}\n  connection:\n"
+        f"    brokers: ['{guarded_kafka.secure_bootstrap}']\n    tls: {{ca: {authority.certificate}}}\n"
+        f"    sasl: {{user: isthmus-operator, password_file: {password_file}}}\n"
+    )
+    printed = CliRunner().invoke(main, ["topics", "acls", "-c", str(path)])
+    commands = [line for line in printed.stdout.splitlines() if not line.startswith("#")]
+    asyncio.run(_give(guarded_kafka.bootstrap, commands))
+    check = CliRunner().invoke(main, ["topics", "check", "-c", str(path)])
+    assert (check.exit_code, "0 of 16 topics" in check.stderr) == (1, True), check.output
+    assert asyncio.run(_own_topics(guarded_kafka.bootstrap)) == [], "asking for topics has made some"
+    applied = CliRunner().invoke(main, ["topics", "apply", "-c", str(path)])
+    assert applied.exit_code == 0, applied.output
+    return arguments
+
+
+async def _give(bootstrap: str, commands: list[str]) -> None:
+    """Do what kafka-acls.sh would, as administrator."""
+    client = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await client.start()
+    requests = list[CreateAclsRequest]()
+    for command in commands:
+        words = shlex.split(command)
+        assert words[:6] == ["kafka-acls.sh", "--bootstrap-server", "$BROKERS", "--command-config", "$ADMIN", "--add"]
+        pairs = list(zip(words[6::2], words[7::2], strict=True))
+        principal = next(value for option, value in pairs if option == "--allow-principal")
+        pattern = 4 if ("--resource-pattern-type", "prefixed") in pairs else 3
+        for kind, name in ((_KINDS[option], value) for option, value in pairs if option in _KINDS):
+            for operation in (_OPERATIONS[value] for option, value in pairs if option == "--operation"):
+                requests.append(CreateAclsRequest(kind, name, pattern, principal, "*", operation, 3))
+    replies = await asyncio.gather(*(client._send_to_controller(request) for request in requests))
+    assert {code for reply in replies for code, _ in reply.creation_responses} == {0}
+    await client.close()
+
+
+async def _own_topics(bootstrap: str) -> list[str]:
+    client = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await client.start()
+    names = [name for name in await client.list_topics() if name.startswith("isthmus.")]
+    await client.close()
+    return names
+
+
+@asynccontextmanager
+async def _producing(login: Login, account: str, identity: str | None = None) -> AsyncIterator[AIOKafkaProducer]:
+    producer = AIOKafkaProducer(**login(account), transactional_id=identity)
+    try:
+        await producer.start()
+        yield producer
+    finally:
+        await producer.stop()
+
+
+async def _read_one(login: Login, account: str, topic: str, group: str | None) -> bytes:
+    consumer = AIOKafkaConsumer(
+        topic, **login(account), group_id=group, auto_offset_reset="earliest", isolation_level="read_committed"
+    )
+    try:
+        await consumer.start()
+        record = await asyncio.wait_for(consumer.getone(), 20)
+        return bytes(record.value)
+    finally:
+        await consumer.stop()
+
+
+async def _write(login: Login, account: str, topic: str) -> None:
+    async with _producing(login, account) as producer:
+        await producer.send_and_wait(topic, b"x")
+
+
+async def test_each_account_can_do_its_work(login: Login) -> None:
+    """A record goes in, a worker takes it in a transaction to the alerts, and a subscriber reads it."""
+    async with _producing(login, "isthmus-connector", "isthmus-connect-1") as producer, producer.transaction():
+        await producer.send_and_wait(NAMES.raw, b"record")
+    group = NAMES.group("sense")
+    assert await _read_one(login, "isthmus-worker", NAMES.raw, group) == b"record"
+    identity = NAMES.transactional_id("sense", 0)
+    async with _producing(login, "isthmus-worker", identity) as producer, producer.transaction():
+        for topic in (NAMES.alerts, NAMES.candidates(3), NAMES.state("sense"), NAMES.dead_letters, NAMES.events):
+            await producer.send_and_wait(topic, b"alert", key=b"id")
+    assert await _read_one(login, "isthmus-subscriber", NAMES.alerts, "isthmus-subscriber-soc") == b"alert"
+
+
+@pytest.mark.parametrize(
+    ("attempt", "error"),
+    [
+        (lambda login: _write(login, "isthmus-subscriber", NAMES.alerts), TopicAuthorizationFailedError),
+        (lambda login: _write(login, "isthmus-connector", NAMES.alerts), TopicAuthorizationFailedError),
+        (lambda login: _read_one(login, "isthmus-subscriber", NAMES.raw, None), KafkaError),
+        (lambda login: _read_one(login, "isthmus-connector", NAMES.candidates(1), None), KafkaError),
+        (
+            lambda login: _read_one(login, "isthmus-subscriber", NAMES.alerts, NAMES.group("sense")),
+            GroupAuthorizationFailedError,
+        ),
+    ],
+    ids=["subscriber-writes", "connector-alerts", "subscriber-raw", "connector-candidates", "subscriber-in-our-group"],
+)
+async def test_nobody_can_do_more(
+    login: Login, attempt: Callable[[Login], Coroutine[Any, Any, Any]], error: type[KafkaError]
+) -> None:
+    """Each is refused by the broker, not by us."""
+    with pytest.raises(error):
+        await asyncio.wait_for(attempt(login), 20)
+
+
+async def test_a_connector_cannot_fence_a_worker(login: Login) -> None:
+    """Under a worker's transactional id it could end the worker's transactions."""
+    producing = _producing(login, "isthmus-connector", NAMES.transactional_id("sense", 0))
+    with pytest.raises(TransactionalIdAuthorizationFailed):
+        await asyncio.wait_for(producing.__aenter__(), 20)
