@@ -41,7 +41,9 @@ class SourceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         host: Name of the device when its records carry none.
         clock_offset: Its clock's error: device time minus true time.
         clock_uncertainty: Half-width around the corrected time.
-        expectation: It is heard at least this often; unset: its silence proves nothing.
+        expectation: It is heard at least this often, be it a heartbeat or an agreement; unset: its silence proves
+            nothing, and is told once it is longer than usual.
+        collector: Source through which its records come; while that one is silent, its own silence is no alert.
     """
 
     dataset: str | None = None
@@ -52,6 +54,7 @@ class SourceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     clock_offset: Duration = Duration(0)
     clock_uncertainty: Duration = Duration(0)
     expectation: Duration | None = None
+    collector: str | None = None
 
 
 class ContextSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -64,6 +67,18 @@ class ContextSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     folder: Path | None = None
     wait: Duration = parse_duration("5m")
+
+
+class SilenceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """When the silence of a source is told.
+
+    Attributes:
+        learn: Learn how long each source without an `expectation` is usually silent, by the hour of the week.
+        floor: A silence shorter than this is never told of such a source.
+    """
+
+    learn: bool = True
+    floor: Duration = parse_duration("10m")
 
 
 class HttpSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -171,6 +186,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         inputs: Listeners and files.
         sources: Facts about sources, by source id.
         lateness: How late a dataset's records may arrive and still be in order; `default` for the rest.
+        silence: When a silent source is told.
         context: Context tables.
         rules: Rule files and folders; empty: the bundled rules.
         pipelines: Processing pipelines for the rules: files or folders, names of bundled ones such as windows, or
@@ -194,6 +210,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     inputs: list[InputSettings] = []
     sources: dict[str, SourceSettings] = {}
     lateness: dict[str, Duration] = {}
+    silence: SilenceSettings = SilenceSettings()
     context: ContextSettings = ContextSettings()
     rules: list[Path] = []
     pipelines: list[str] = []
@@ -309,6 +326,8 @@ def _anchored_input(settings: InputSettings, folder: Path) -> InputSettings:
 
 
 def _profile(source: str, settings: SourceSettings) -> SourceProfile:
+    if settings.expectation is not None and settings.expectation <= 0:
+        raise SettingsError(f"sources.{source}.expectation: must be longer than nothing; leave it out instead")
     try:
         zone = ZoneInfo(settings.zone)
     except (ZoneInfoNotFoundError, ValueError) as error:
@@ -324,4 +343,5 @@ def _profile(source: str, settings: SourceSettings) -> SourceProfile:
         clock_offset_ns=int(settings.clock_offset),
         clock_uncertainty_ns=int(settings.clock_uncertainty),
         expectation_ns=None if settings.expectation is None else int(settings.expectation),
+        collector=settings.collector,
     )

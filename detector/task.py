@@ -115,6 +115,13 @@ class Feed(msgspec.Struct, frozen=True):
     rows: ContextRows
 
 
+ENGINE_SOURCE = "isthmus/engine"
+"""Source of what the engine itself notices."""
+
+ENGINE_DATASET = "engine.event"
+"""Dataset of it: only the engine may write it."""
+
+
 class EngineEvent(msgspec.Struct, frozen=True, kw_only=True):
     """Something the engine noticed, on its way back into the raw log as a record like any other.
 

@@ -22,6 +22,7 @@ class SourceProfile(msgspec.Struct, frozen=True, kw_only=True):
         clock_offset_ns: Fixed error of its clock: device time minus true time.
         clock_uncertainty_ns: Half-width around the corrected time.
         expectation_ns: It is heard at least this often (heartbeat); None: its silence proves nothing.
+        collector: Source through which its records come, such as a door controller's server; None: straight.
     """
 
     id: str
@@ -32,3 +33,4 @@ class SourceProfile(msgspec.Struct, frozen=True, kw_only=True):
     clock_offset_ns: int = 0
     clock_uncertainty_ns: int = 0
     expectation_ns: int | None = None
+    collector: str | None = None

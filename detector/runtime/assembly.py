@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from functools import lru_cache
 from importlib.metadata import version
@@ -21,6 +22,7 @@ from detector.runtime.reach import Reach
 from detector.runtime.stages.group import GroupTask
 from detector.runtime.stages.sense import SenseParts, SenseTask
 from detector.runtime.stages.settle import ContextSettler
+from detector.runtime.stages.silence import SilencePolicy
 from detector.settings import Settings
 from normalizers.context.enrich import Enricher
 from normalizers.context.store import ContextStore
@@ -73,6 +75,7 @@ class TaskMaker:
             router=CandidateRouter(ruleset),
             profile_of=profile_of,
             covering=self.reach.covering(),
+            silence=_silence(settings, profile_of),
             fed=self.reach.fed,
         )
         self._settler = ContextSettler(context, enricher, engine, logsources, profile_of, int(settings.context.wait))
@@ -102,3 +105,12 @@ def _profile_lookup(profiles: dict[str, SourceProfile]) -> Callable[[str], Sourc
         return profiles.get(source) or SourceProfile(id=source)
 
     return lookup
+
+
+def _silence(settings: Settings, profile_of: Callable[[str], SourceProfile]) -> SilencePolicy:
+    return SilencePolicy(
+        profile_of=profile_of,
+        floor_ns=int(settings.silence.floor) if settings.silence.learn else None,
+        behind=Counter(each.collector for each in settings.sources.values() if each.collector is not None),
+        named=frozenset(settings.sources),
+    )

@@ -8,11 +8,8 @@ import msgspec
 
 from connectors.record import Document
 from detector.runtime.embedded.store import EngineEventRow
-from detector.task import EngineEvent
+from detector.task import ENGINE_DATASET, ENGINE_SOURCE, EngineEvent
 from normalizers.timestamps import format_utc
-
-ENGINE_SOURCE = "isthmus/engine"
-ENGINE_DATASET = "engine.event"
 
 
 def engine_event_row(event: EngineEvent) -> EngineEventRow:

@@ -13,7 +13,7 @@ from connectors.recognition import recognise
 from connectors.record import Document, hashed_id
 from detector.runtime.clock import Clock
 from detector.runtime.embedded.rawlog import RawLog
-from detector.task import DeadLetter
+from detector.task import ENGINE_DATASET, DeadLetter
 
 MAX_WAITING_BYTES = 32 << 20
 """Documents that wait for their append; above it `put` waits, which stops the reading of sockets."""
@@ -95,7 +95,10 @@ class BatchingIntake:
         unknown = list[DeadLetter]()
         for document in documents:
             dataset = document.dataset or self._datasets.get(document.source) or recognise(document.value)
-            if dataset is None:
+            if dataset == ENGINE_DATASET:
+                reason = "only the engine itself may say what the engine noticed"
+                unknown.append(self._letter(document.source, dataset, document.value, reason, "recognise"))
+            elif dataset is None:
                 reason = "no recogniser knows this record; set `dataset` of the source, or try `isthmus inspect`"
                 unknown.append(self._letter(document.source, "", document.value, reason, "recognise"))
             elif dataset == document.dataset:

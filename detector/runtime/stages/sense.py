@@ -16,7 +16,9 @@ from detector.engine import Engine
 from detector.errors import StateError
 from detector.rules.logsources import LogSourceMap
 from detector.rules.model import DetectionRule, LogSource
-from detector.task import DeadLetter, Feed, Heard, LogRecord, Output, PartitionClock, Record, Tick
+from detector.runtime.stages.hearing import Hearing
+from detector.runtime.stages.silence import SilencePolicy
+from detector.task import DeadLetter, EngineEvent, Feed, LogRecord, Output, PartitionClock, Record, Tick
 from normalizers.clock.fixed import correct_fixed
 from normalizers.context.enrich import Enricher
 from normalizers.context.feeds import feed_rows
@@ -37,7 +39,6 @@ MAX_INPUTS = 100_000
 
 _STATE_VERSION = b"\x01"
 _encoder = msgspec.msgpack.Encoder()
-_heard_decoder = msgspec.msgpack.Decoder(Heard)
 _log = structlog.get_logger(__name__)
 
 
@@ -51,6 +52,7 @@ class SenseParts(msgspec.Struct, frozen=True):
         router: Match to candidates.
         profile_of: Settings of a source.
         covering: Sources whose liveness decides coverage, with their expectation in ns.
+        silence: What is expected of every source.
         fed: Context tables that a feed keeps current.
     """
 
@@ -60,6 +62,7 @@ class SenseParts(msgspec.Struct, frozen=True):
     router: CandidateRouter
     profile_of: Callable[[str], SourceProfile]
     covering: dict[str, int]
+    silence: SilencePolicy
     fed: frozenset[str]
 
 
@@ -99,13 +102,13 @@ class SenseTask:
         self._generation = generation
         self._parts = parts
         self._clock_ns = -(2**63)
-        self._heard: dict[str, Heard] = {}
+        self._hearing = Hearing(parts.silence, parts.covering)
         self._positions: dict[str, int] = {}
         self._dirty: set[bytes] = set()
 
     def process(self, records: Sequence[LogRecord]) -> list[Output]:
         """Apply raw records and ticks in log order."""
-        steps = [step for entry in records if (step := self._step(entry)) is not None]
+        steps = [step for entry in records for step in self._steps(entry)]
         sensed = [each for step in steps if isinstance(step, _Read) for each in step.events]
         rules = iter(self._rules_of(sensed))
         outputs = list[Output]()
@@ -125,36 +128,46 @@ class SenseTask:
     def dirty(self) -> Iterator[tuple[bytes, bytes | None]]:
         """Yield what was heard of which source and how far each input has come, as far as changed."""
         for key in sorted(self._dirty):
-            name = key[1:].decode()
-            if key[:1] == b"h":
-                yield key, _STATE_VERSION + _encoder.encode(self._heard[name])
-            else:
-                position = self._positions.get(name)
-                yield key, None if position is None else _STATE_VERSION + _encoder.encode(position)
+            position = self._positions.get(key[1:].decode())
+            yield key, None if position is None else _STATE_VERSION + _encoder.encode(position)
         self._dirty.clear()
+        for key, state in self._hearing.dirty():
+            yield key, None if state is None else _STATE_VERSION + state
 
     def restore(self, key: bytes, state: bytes) -> None:
         """Take back one entry."""
         if state[:1] != _STATE_VERSION:
             raise StateError(f"sense state of {key!r} is of unknown version {state[:1]!r}")
-        name = key[1:].decode()
-        if key[:1] == b"h":
-            self._heard[name] = _heard_decoder.decode(state[1:])
+        if key[:1] == b"i":
+            self._positions[key[1:].decode()] = msgspec.msgpack.decode(state[1:], type=int)
         else:
-            self._positions[name] = msgspec.msgpack.decode(state[1:], type=int)
+            self._hearing.restore(key, state[1:])
 
     def restored(self) -> None:
-        """Nothing waits for the end of the restore."""
+        """Set the timers of silence."""
+        self._hearing.restored()
 
     def succeed(self, before: SenseTask) -> None:
         """Go on, under other rules, where the task before stands, which must not be used any more."""
-        self._clock_ns, self._heard, self._positions = before._clock_ns, before._heard, before._positions
-        self._dirty = before._dirty
+        self._clock_ns, self._positions, self._dirty = before._clock_ns, before._positions, before._dirty
+        self._hearing.succeed(before._hearing)
 
     def _tick(self, tick: Tick) -> PartitionClock:
         if tick.clock_ns is not None:
             self._clock_ns = max(self._clock_ns, tick.clock_ns)
-        return PartitionClock(self._partition, self._clock_ns, self._generation, tuple(self._heard.values()))
+            self._hearing.advance(self._clock_ns)
+        return self._partition_clock()
+
+    def _partition_clock(self) -> PartitionClock:
+        return PartitionClock(self._partition, self._clock_ns, self._generation, self._hearing.heard())
+
+    def _steps(self, entry: LogRecord) -> Iterator[_Read | PartitionClock | DeadLetter | EngineEvent]:
+        step = self._step(entry)
+        if step is not None:
+            yield step
+        yield from self._hearing.told()
+        if self._hearing.has_ended:
+            yield self._partition_clock()
 
     def _step(self, entry: LogRecord) -> _Read | PartitionClock | DeadLetter | None:
         if isinstance(entry, Tick):
@@ -164,11 +177,13 @@ class SenseTask:
         self._clock_ns = max(self._clock_ns, entry.ready_ns)
         if self._is_repeat(entry):
             return None
-        self._hear(entry.record.source, entry.ready_ns)
+        self._hearing.hear(entry)
         try:
-            return _Read(entry, list(self._sense(entry)))
+            read = _Read(entry, list(self._sense(entry)))
         except Exception as error:  # noqa: BLE001  one of two broad catches: around one record
             return _failed(entry.record, error)
+        self._hearing.understand(entry, [each.event for each in read.events])
+        return read
 
     def _sense(self, entry: Record) -> Iterator[_Sensed]:
         record = entry.record
@@ -225,16 +240,6 @@ class SenseTask:
             del self._positions[oldest]
             self._dirty.add(b"i" + oldest.encode())
         return False
-
-    def _hear(self, source: str, ready_ns: int) -> None:
-        expectation_ns = self._parts.covering.get(source)
-        if expectation_ns is None:
-            return
-        before = self._heard.get(source)
-        gap = before is None or ready_ns - before.last_ns > expectation_ns
-        start_ns = ready_ns if before is None or gap else before.run_start_ns
-        self._heard[source] = Heard(source, ready_ns, start_ns)
-        self._dirty.add(b"h" + source.encode())
 
 
 def _failed(record: RawRecord, error: Exception) -> DeadLetter:

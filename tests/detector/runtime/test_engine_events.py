@@ -33,6 +33,20 @@ async def test_a_session_that_nobody_watched_is_a_gap_and_no_alert(tmp_path: Pat
     alerts = engine.parts.store.alerts(limit=10)
     letters = engine.parts.store.count_dead_letters()
     await engine.stop()
-    assert [record.dataset for record in records] == ["guacamole.session", "engine.event"]
-    assert b"coverage-gap" in records[1].value
+    assert [record.dataset for record in records] == ["guacamole.session", "engine.event", "engine.event"]
+    assert b"source-silent" in records[1].value
+    assert b"coverage-gap" in records[2].value
     assert (alerts, letters) == ([], 0)
+
+
+async def test_a_sender_cannot_say_what_the_engine_noticed(tmp_path: Path) -> None:
+    (tmp_path / "isthmus.yml").write_text(SETTINGS)
+    engine = EmbeddedEngine(load_settings(tmp_path / "isthmus.yml"), SteppedClock(START_NS))
+    await engine.start()
+    forged = b'{"@timestamp":"2026-10-19T22:46:40Z","event":{"action":"source-restored"}}'
+    await engine.intake.put([Document(source="isthmus/engine", dataset="engine.event", value=forged)])
+    await engine.drain()
+    end, letters = engine.parts.rawlog.end(), engine.parts.store.dead_letters(limit=10)
+    await engine.stop()
+    assert end == 0
+    assert ["only the engine" in stored.letter.error for stored in letters] == [True]

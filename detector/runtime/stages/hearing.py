@@ -1,0 +1,73 @@
+"""What one partition's task hears of its sources: whether they speak, and since when without a break."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from detector.runtime.stages.runs import Runs
+from detector.runtime.stages.silence import Silence, SilencePolicy
+from detector.task import ENGINE_DATASET, EngineEvent, Heard, Record
+from normalizers.event import EcsEvent
+
+
+class Hearing:
+    """Takes each record, the events made of it, and the clock of the partition.
+
+    Args:
+        policy: What is expected of sources.
+        covering: Sources whose liveness some absence asks for, with their expectation in ns.
+    """
+
+    def __init__(self, policy: SilencePolicy, covering: Mapping[str, int]) -> None:
+        self._silence = Silence(policy)
+        self._runs = Runs(covering)
+
+    def hear(self, entry: Record) -> None:
+        """Take a record, whether or not it can be read; what the engine itself notices says nothing of its sources."""
+        self._silence.advance(entry.ready_ns)
+        if entry.record.dataset != ENGINE_DATASET:
+            self._silence.hear(entry)
+
+    def understand(self, entry: Record, events: Sequence[EcsEvent]) -> None:
+        """Take what the record last heard says, with its clock corrected; not called when it could not be read."""
+        for event in events:
+            self._silence.note(event)
+        self._runs.hear(entry.record.source, entry.ready_ns, events)
+
+    def advance(self, clock_ns: int) -> None:
+        """Learn that no record from before the clock follows."""
+        self._silence.advance(clock_ns)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether a run ended that `heard` has not yet told."""
+        return self._runs.has_ended
+
+    def heard(self) -> tuple[Heard, ...]:
+        """Return the runs that ended or went on since the last call."""
+        return self._runs.take()
+
+    def told(self) -> list[EngineEvent]:
+        """Return what was noticed since the last call."""
+        return self._silence.take()
+
+    def dirty(self) -> Iterator[tuple[bytes, bytes | None]]:
+        """Yield what changed since the last call."""
+        yield from self._silence.dirty()
+        yield from self._runs.dirty()
+
+    def restore(self, key: bytes, state: bytes) -> None:
+        """Take back one entry."""
+        if key[:1] == b"h":
+            self._runs.restore(key, state)
+        else:
+            self._silence.restore(key, state)
+
+    def restored(self) -> None:
+        """Learn that all entries have been given."""
+        self._silence.restored()
+
+    def succeed(self, before: Hearing) -> None:
+        """Go on, under other rules or settings, with what another one remembers."""
+        self._silence.succeed(before._silence)
+        self._runs.succeed(before._runs)
