@@ -3,9 +3,10 @@
 ::
 
     ConnectorError
-      SourceUnavailableError   retry: the outside is down
-      DocumentRejectedError    dead letter: this document is bad
-      ConnectorSettingsError   refuse to start
+      SourceUnavailableError        retry: the outside is down
+      DestinationUnavailableError   retry: what we write to is down
+      DocumentRejectedError         dead letter: this document is bad
+      ConnectorSettingsError        refuse to start
 """
 
 from __future__ import annotations
@@ -17,6 +18,10 @@ class ConnectorError(Exception):
 
 class SourceUnavailableError(ConnectorError):
     """The outside is down; try again later."""
+
+
+class DestinationUnavailableError(ConnectorError):
+    """What we write to does not answer; try again later."""
 
 
 class DocumentRejectedError(ConnectorError):

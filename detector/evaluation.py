@@ -10,7 +10,7 @@ import msgspec
 from detector.alert import AlertDraft
 from detector.candidate import Candidate
 from detector.correlation.correlator import Correlator
-from detector.correlation.ordering import NOT_YET
+from detector.correlation.ordering import END_OF_INPUT, NOT_YET
 from detector.correlation.plan import CorrelationSettings
 from detector.correlation.routing import CandidateRouter
 from detector.instant import instant_ns
@@ -78,8 +78,14 @@ class BatchEvaluator:
         self._time_field = time_field
         self._lateness_ns = lateness_ns
         self._router = CandidateRouter(ruleset)
+        self._learns = any(rule.first_seen is not None for rule in ruleset.correlations.values())
+        self._first_ns = END_OF_INPUT
         settings = CorrelationSettings(
-            lateness_ns=lambda _rule: lateness_ns or 0, watched_from_ns=NOT_YET, assume_covered=True, is_stored=False
+            lateness_ns=lambda _rule: lateness_ns or 0,
+            learns_from_ns=lambda: self._first_ns,
+            watched_from_ns=NOT_YET,
+            assume_covered=True,
+            is_stored=False,
         )
         self._correlator = Correlator(ruleset, [0], settings)
         self._latest: dict[str, AlertDraft] = {}
@@ -110,13 +116,20 @@ class BatchEvaluator:
             for row, rule in self._match(events):
                 rules.setdefault(row, []).append(rule)
             arriving = correlates and self._lateness_ns is not None
-            for row in range(len(events)) if arriving else rules:
+            for row in range(len(events)) if arriving or self._learns else rules:
                 timed = Timed(first + row, instant_ns(time_of(events[row], self._time_field)), events[row])
-                if arriving and timed.time_ns is not None:
-                    self._clock_ns = max(self._clock_ns, timed.time_ns)
+                if timed.time_ns is not None:
+                    self._note_time(timed.time_ns, arriving=arriving)
                 if row in rules:
                     yield timed, rules[row]
             first += len(events)
+
+    def _note_time(self, time_ns: int, *, arriving: bool) -> None:
+        """Learn when an event happened: the first one begins what `first_seen` learns."""
+        if arriving:
+            self._clock_ns = max(self._clock_ns, time_ns)
+        if not arriving or self._first_ns == END_OF_INPUT:
+            self._first_ns = min(self._first_ns, time_ns)
 
     def draft_of(self, found: Evaluated, event: Mapping[str, Any]) -> AlertDraft:
         """Return a match as an alert's draft; its events are named by their positions.

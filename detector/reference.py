@@ -14,6 +14,7 @@ import click
 import msgspec
 
 from connectors import settings as inputs
+from connectors.elasticsearch import settings as elasticsearch
 from connectors.kafka import settings as kafka
 from detector import settings
 from detector.__main__ import COMMANDS, main
@@ -48,6 +49,8 @@ _STRUCTS: tuple[type[msgspec.Struct], ...] = (
     inputs.Tls,
     sinks.NdjsonSink,
     sinks.WebhookSink,
+    sinks.ElasticsearchSink,
+    elasticsearch.Elasticsearch,
 )
 _EXPLANATIONS: tuple[type[msgspec.Struct], ...] = (
     RuleExplanations,

@@ -13,7 +13,7 @@ import yaml
 from connectors.errors import ConnectorSettingsError
 from connectors.kafka.settings import KafkaConnection
 from connectors.settings import FileTail, Folder, InputSettings
-from detector.alerting.sinks.settings import SinkSettings
+from detector.alerting.sinks.settings import SinkSettings, anchored
 from detector.correlation.plan import BUDGET
 from detector.duration import Duration, decode_duration, parse_duration
 from detector.errors import SettingsError
@@ -312,6 +312,7 @@ def _anchored(settings: Settings, folder: Path) -> Settings:
         rules_cache=cache,
         pipelines=[_anchored_pipeline(each, folder) for each in settings.pipelines],
         inputs=[_anchored_input(each, folder) for each in settings.inputs],
+        sinks=[anchored(each, folder) for each in settings.sinks],
     )
 
 

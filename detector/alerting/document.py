@@ -265,6 +265,10 @@ def _add_optional(convergence: dict[str, Any], draft: AlertDraft, earlier: Seque
         convergence["coverage"] = draft.coverage
     if draft.widened_ns:
         convergence["widened_ms"] = draft.widened_ns / 1e6
+    prefix = "convergence.first_seen."
+    first_seen = {path.removeprefix(prefix): value for path, value in draft.fields.items() if path.startswith(prefix)}
+    if first_seen:
+        convergence["first_seen"] = first_seen
     video = video_of(draft.steps, zone)
     if video:
         convergence["video"] = video

@@ -10,7 +10,7 @@ import msgspec
 from detector.candidate import Candidate
 from detector.correlation.effects import Effects
 from detector.correlation.groupstate import Decision, GroupState
-from detector.correlation.window import Window
+from detector.correlation.sightings import Sighting
 
 
 class Timer(msgspec.Struct, frozen=True, order=True):
@@ -33,7 +33,7 @@ class Changes(msgspec.Struct):
     Attributes:
         group: The group's own entry changed.
         news: A revision of its alert is waiting to be written (`Group.revise`).
-        decisions: Trigger ids whose decision changed.
+        decisions: Trigger ids whose decision changed, or names of what is remembered.
         timers: Timers to set.
     """
 
@@ -43,18 +43,33 @@ class Changes(msgspec.Struct):
     timers: list[Timer] = []
 
 
+class Kept(Protocol):
+    """What a group keeps, as its level counts and files it."""
+
+    def __len__(self) -> int:
+        """Return how much it is."""
+        ...
+
+    def filed_ns(self) -> int:
+        """Return under which time the group is filed: a retention after it, it is looked at again."""
+        ...
+
+
 class Group(Protocol):
     """Candidates of one group and what follows from them.
 
     Candidates that it keeps no longer are handed to `Effects.forgotten`.
 
     Attributes:
-        window: Retained candidates.
         state: Episode; written when it changes.
     """
 
-    window: Window
     state: GroupState
+
+    @property
+    def window(self) -> Kept:
+        """What is retained: candidates, or what they brought."""
+        ...
 
     def apply(self, candidate: Candidate, order_ns: int, effects: Effects) -> Changes | None:
         """Apply a candidate at its order value; None when nothing but the window changed."""
@@ -80,12 +95,12 @@ class Group(Protocol):
         """Restore an applied candidate."""
         ...
 
-    def decision(self, event_id: str) -> Decision | None:
-        """Return what was decided about a trigger; None for types with episodes."""
+    def decision(self, event_id: str) -> Decision | Sighting | None:
+        """Return what was decided about a trigger, or is remembered under a name; None for types with episodes."""
         ...
 
-    def take_back_decision(self, decision: Decision) -> None:
-        """Restore a decision."""
+    def take_back_decision(self, decision: Decision | Sighting) -> None:
+        """Restore a decision, or what was remembered."""
         ...
 
     def wanted_timers(self) -> Iterator[Timer]:

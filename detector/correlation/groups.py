@@ -92,8 +92,8 @@ class Groups:
         return None if key is None else (key, self.known[key])
 
     def _file(self, key: GroupKey, group: Group) -> None:
-        newest_ns = group.window.newest()[0] if len(group.window) else self.order_ns
-        (self._others if _went_on(group) else self._singles).file(newest_ns + self.retention_ns, key)
+        filed_ns = group.window.filed_ns() if len(group.window) else self.order_ns
+        (self._others if _went_on(group) else self._singles).file(filed_ns + self.retention_ns, key)
 
 
 def _went_on(group: Group) -> bool:

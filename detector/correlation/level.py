@@ -17,6 +17,7 @@ from detector.correlation.liveness import Watch
 from detector.correlation.ordering import END_OF_INPUT, NOT_YET, OrderedBuffer
 from detector.correlation.plan import CorrelationSettings, Plan
 from detector.correlation.routing import CandidateRouter
+from detector.correlation.sightings import Sighting
 from detector.correlation.statelog import StateLog, read_state
 from detector.correlation.types import group_maker
 from detector.task import DeadLetter, EngineEvent, Output
@@ -133,7 +134,7 @@ class Level:
                 groups.of(stored.group).take_back(stored)
             else:
                 self.add(stored, is_stored=True)
-        elif isinstance(stored[2], Decision):
+        elif isinstance(stored[2], Decision | Sighting):
             groups.of(stored[1]).take_back_decision(stored[2])
         else:
             groups.of(stored[1]).state = stored[2]

@@ -30,6 +30,7 @@ class CorrelationSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         lateness_ns: Detection rule id to the largest lateness of the datasets that it can match.
+        learns_from_ns: Since when `first_seen` learns; None: since its rule became active.
         settles: Whether a detection rule's matches may rest on a missing context row.
         context_wait_ns: Longest wait for a missing row.
         expectations: Rule id of a partner that an absence misses to the sources that would report it.
@@ -42,6 +43,7 @@ class CorrelationSettings(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     lateness_ns: Callable[[str], int] = lambda _rule_id: 10_000_000_000
+    learns_from_ns: Callable[[], int] | None = None
     settles: Callable[[str], bool] = lambda _rule_id: False
     context_wait_ns: int = 0
     expectations: Callable[[str], Expectations] = lambda _rule_id: ()
@@ -150,6 +152,8 @@ def _lateness(correlation: CorrelationRule, settings: CorrelationSettings, plans
 def _span(correlation: CorrelationRule) -> int:
     if correlation.during is not None:
         return correlation.during.max_age_ns
+    if correlation.first_seen is not None:
+        return correlation.first_seen.horizon_ns
     if correlation.absence is not None:
         return max(correlation.timespan_ns, correlation.absence.cap_ns)
     return correlation.timespan_ns
@@ -173,7 +177,7 @@ def _expectations(correlation: CorrelationRule, settings: CorrelationSettings) -
 
 
 def _needs_silence(correlation: CorrelationRule) -> bool:
-    if correlation.absence is not None:
+    if correlation.absence is not None or correlation.first_seen is not None:
         return True
     during = correlation.during
     if during is not None:

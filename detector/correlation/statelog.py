@@ -9,16 +9,17 @@ import msgspec
 from detector.candidate import Candidate, GroupKey
 from detector.correlation.groupstate import Decision, GroupState
 from detector.correlation.identity import group_id
+from detector.correlation.sightings import Sighting
 from detector.errors import StateError
 
 _VERSION = b"\x01"
 _encoder = msgspec.msgpack.Encoder()
 _candidates = msgspec.msgpack.Decoder(Candidate)
 _groups = msgspec.msgpack.Decoder(tuple[str, GroupKey, GroupState])
-_decisions = msgspec.msgpack.Decoder(tuple[str, GroupKey, Decision])
+_decisions = msgspec.msgpack.Decoder(tuple[str, GroupKey, Decision | Sighting])
 
-Stored = Candidate | tuple[str, GroupKey, GroupState] | tuple[str, GroupKey, Decision]
-"""One entry: a candidate; or correlation, group and what is kept of the group, or of a trigger."""
+Stored = Candidate | tuple[str, GroupKey, GroupState] | tuple[str, GroupKey, Decision | Sighting]
+"""One entry: a candidate; or correlation, group and what is kept of the group, of a trigger, or of a value."""
 
 
 class StateLog:
@@ -27,7 +28,7 @@ class StateLog:
     def __init__(self) -> None:
         self._candidates: list[Candidate | Sequence[Candidate]] = []
         self._groups: dict[tuple[str, GroupKey], GroupState | None] = {}
-        self._decisions: dict[tuple[str, GroupKey, str], Decision | None] = {}
+        self._decisions: dict[tuple[str, GroupKey, str], Decision | Sighting | None] = {}
         self._obsolete: list[bytes] = []
 
     def keep(self, candidate: Candidate) -> None:
@@ -42,9 +43,9 @@ class StateLog:
         """Store what is kept of a group, as it will be when a checkpoint takes it; None deletes it."""
         self._groups[correlation_id, key] = state
 
-    def decision(self, correlation_id: str, key: GroupKey, event_id: str, decision: Decision | None) -> None:
-        """Store what was decided about a trigger; None deletes it."""
-        self._decisions[correlation_id, key, event_id] = decision
+    def decision(self, correlation_id: str, key: GroupKey, name: str, decision: Decision | Sighting | None) -> None:
+        """Store what was decided about a trigger, or is remembered under a name; None deletes it."""
+        self._decisions[correlation_id, key, name] = decision
 
     def obsolete(self, key: bytes) -> None:
         """Delete an entry that nobody will ever ask for again."""
@@ -71,8 +72,8 @@ class StateLog:
             is_gone = state is None or state == GroupState()
             key = key_of("g", correlation_id, group, "", "")
             yield key, None if is_gone else _VERSION + _encoder.encode((correlation_id, group, state))
-        for (correlation_id, group, event_id), decision in self._decisions.items():
-            key = key_of("d", correlation_id, group, event_id, "")
+        for (correlation_id, group, name), decision in self._decisions.items():
+            key = key_of("d", correlation_id, group, name, "")
             yield key, None if decision is None else _VERSION + _encoder.encode((correlation_id, group, decision))
         for key in self._obsolete:
             yield key, None

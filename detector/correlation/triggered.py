@@ -15,6 +15,7 @@ from detector.correlation.effects import Effects
 from detector.correlation.group import Changes, Timer
 from detector.correlation.groupstate import Decision, GroupState
 from detector.correlation.hit import Hit
+from detector.correlation.sightings import Sighting
 from detector.correlation.window import Window
 
 
@@ -76,9 +77,10 @@ class TriggeredGroup:
         """Return what was decided about a trigger."""
         return self.decisions.get(event_id)
 
-    def take_back_decision(self, decision: Decision) -> None:
+    def take_back_decision(self, decision: Decision | Sighting) -> None:
         """Restore a decision."""
-        self.decisions[decision.trigger_id] = decision
+        if isinstance(decision, Decision):
+            self.decisions[decision.trigger_id] = decision
 
     def wanted_timers(self) -> Iterator[Timer]:
         """Return a timer for each undecided trigger."""

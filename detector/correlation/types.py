@@ -11,6 +11,7 @@ from detector.correlation.composing import Composer
 from detector.correlation.counting import CountCondition, ValueCondition
 from detector.correlation.during import DuringGroup
 from detector.correlation.extended import ExpressionCondition, ExtendedGroup
+from detector.correlation.first_seen import FirstSeenGroup, Learning
 from detector.correlation.group import Group
 from detector.correlation.liveness import Watch
 from detector.correlation.ordered import OrderedCondition
@@ -26,6 +27,10 @@ def group_maker(composer: Composer, settings: CorrelationSettings, watch: Watch)
         return lambda key: AbsenceGroup(composer, key, settings, watch)
     if rule.during is not None:
         return lambda key: DuringGroup(composer, key, settings, partial(watch.since, rule.meta.id))
+    if rule.first_seen is not None:
+        since_ns = settings.learns_from_ns or partial(watch.since, rule.meta.id)
+        learning = Learning(composer, settings, since_ns)
+        return lambda key: FirstSeenGroup(learning, key)
     if rule.expression is not None and composer.plan.needs_silence:
         return lambda key: ExtendedGroup(composer, key, settings)
     shared = Windowing(composer, _condition(composer.plan), settings.max_candidates)

@@ -49,6 +49,10 @@ class Timeline:
         """
         return self._entries[-1]
 
+    def filed_ns(self) -> int:
+        """Return when the last entry happened: when it is too old, all are."""
+        return self._entries[-1][0]
+
     def from_newest(self, number: int) -> Entry:
         """Return the entry that is so many before the end, 1 for the last; there must be as many."""
         return self._entries[-number]

@@ -14,6 +14,7 @@ from detector.correlation.group import Changes, Timer
 from detector.correlation.groupstate import Decision, GroupState
 from detector.correlation.hit import Hit
 from detector.correlation.ordering import NOT_YET
+from detector.correlation.sightings import Sighting
 from detector.correlation.window import Window
 
 MAX_NEWS = 64
@@ -176,7 +177,7 @@ class WindowedGroup:
         """Types with episodes decide no single trigger."""
         return None
 
-    def take_back_decision(self, decision: Decision) -> None:
+    def take_back_decision(self, decision: Decision | Sighting) -> None:
         """Types with episodes decide no single trigger."""
 
     def wanted_timers(self) -> Iterator[Timer]:

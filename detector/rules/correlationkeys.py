@@ -27,6 +27,7 @@ KEYS: dict[str, frozenset[str]] = {
     | {"trigger", "missing", "when", "timespan", "until", "max", "coverage", "max_clock_uncertainty"},
     "during": _COMMON
     | {"trigger", "open", "close", "key", "count", "distinct", "for", "max_age", "max_clock_uncertainty"},
+    "first_seen": _COMMON | {"rules", "field", "memory", "learn", "horizon"},
 }
 """Correlation type to its keys; those in the condition of a value type may stand beside it as well."""
 
@@ -40,6 +41,9 @@ _INSTEAD = {
     ("during", "rules"): "name them under `trigger`, `open` and `close`",
     ("during", "timespan"): "an interval is open for at most `max_age`",
     ("during", "condition"): "how many must be open is `count`",
+    ("first_seen", "timespan"): "a value is remembered for `horizon`",
+    ("first_seen", "condition"): "each value that is new alerts",
+    ("first_seen", "refire"): "each value that is new alerts",
     ("absence", "condition"): "the partners that must not come are `missing`",
     ("event_count", "field"): "values are counted by type value_count",
     ("temporal", "order"): "order is asked for by type temporal_ordered",

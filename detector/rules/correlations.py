@@ -15,7 +15,7 @@ from detector.rules.correlationkeys import ROLES, check_keys, check_twice
 from detector.rules.documents import RuleDocument
 from detector.rules.expression import RuleExpression, parse_expression
 from detector.rules.meta import read_meta, suggest
-from detector.rules.model import Absence, CorrelationRule, CorrelationType, During, Threshold
+from detector.rules.model import Absence, CorrelationRule, CorrelationType, During, FirstSeen, Threshold
 
 TYPES = get_args(CorrelationType)
 OPERATORS = get_args(Operator)
@@ -80,7 +80,7 @@ def read_correlation(
     if not isinstance(body, dict):
         raise ValueError("`correlation` is not a mapping")  # noqa: TRY004  a fault of the text
     kind = str(body.get("type", ""))
-    if kind in {"first_seen", "travel"}:
+    if kind == "travel":
         raise ValueError(f"type {kind} is not supported yet")
     if kind not in TYPES:
         raise ValueError(f"correlation type {kind!r} is none of {', '.join(TYPES)}{suggest(kind, TYPES)}")
@@ -110,6 +110,7 @@ def read_correlation(
         max_episode_ns=_duration(body.get("max_episode"), 86_400 * 10**9),
         absence=_absence(body, resolve) if kind == "absence" else None,
         during=_during(body, resolve) if kind == "during" else None,
+        first_seen=_first_seen(body) if kind == "first_seen" else None,
     )
 
 
@@ -150,6 +151,8 @@ def _condition(body: dict[str, Any], kind: str, rules: tuple[str, ...], resolve:
     condition = body.get("condition")
     if kind in {"absence", "during"}:
         return _Condition()
+    if kind == "first_seen":
+        return _Condition(field=_field(body.get("field"), kind))
     if condition is None:
         if not kind.startswith("temporal"):
             raise ValueError(f"type {kind} needs a `condition` such as {{gte: 10}}")
@@ -206,9 +209,11 @@ def _check_reachable(thresholds: tuple[Threshold, ...], kind: str, rules: tuple[
 
 def _field(value: object, kind: str) -> tuple[str, ...]:
     field = tuple(_names(value))
+    if kind == "first_seen" and not field:
+        raise ValueError("first_seen without a field; add `field`, whose new values it reports")
     if kind.startswith("value_") and not field:
         raise ValueError(f"{kind} without a field; add `field` to its condition")
-    if len(field) > 1 and kind != "value_count":
+    if len(field) > 1 and kind not in {"value_count", "first_seen"}:
         raise ValueError(f"{kind} takes one field; only value_count counts several as one value")
     return field
 
@@ -273,6 +278,22 @@ def _during(body: dict[str, Any], resolve: Resolve) -> During:
     )
 
 
+def _first_seen(body: dict[str, Any]) -> FirstSeen:
+    if body.get("learn") is None or body.get("horizon") is None:
+        raise ValueError(
+            "first_seen needs `learn`, for how long it only learns, such as 14d (0s: not at all), "
+            "and `horizon`, after which a value is forgotten, such as 90d"
+        )
+    first_seen = FirstSeen(
+        memory=_one_of(body, "memory", ("all", "last")),
+        learn_ns=_duration(body["learn"], 0),
+        horizon_ns=_duration(body["horizon"], 0),
+    )
+    if not 0 < first_seen.horizon_ns >= first_seen.learn_ns:
+        raise ValueError("`horizon` is shorter than `learn`: what it learns would be forgotten; make it longer")
+    return first_seen
+
+
 def _single(body: dict[str, Any], key: str) -> str:
     names = _names(body.get(key))
     if len(names) != 1:
@@ -294,7 +315,7 @@ def _aliases(value: object, resolve: Resolve, rules: tuple[str, ...]) -> dict[st
 
 
 def _timespan(body: dict[str, Any], kind: str) -> int:
-    if kind == "during":
+    if kind in {"during", "first_seen"}:
         return 0
     if body.get("timespan") is None:
         raise ValueError(f"type {kind} needs a `timespan` such as 10m")

@@ -26,6 +26,7 @@ CorrelationType = Literal[
     "temporal_ordered",
     "absence",
     "during",
+    "first_seen",
 ]
 
 
@@ -180,6 +181,20 @@ class During(msgspec.Struct, frozen=True, kw_only=True):
     max_age_ns: int = 0
 
 
+class FirstSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """`type: first_seen`: a value that is new for its group.
+
+    Attributes:
+        memory: `all`: it was never seen. `last`: it differs from the one before, be it new or not.
+        learn_ns: From the rule's activation on, values are remembered for so long and not reported.
+        horizon_ns: A value that was not seen for so long is forgotten.
+    """
+
+    memory: Literal["all", "last"] = "all"
+    learn_ns: int
+    horizon_ns: int
+
+
 class CorrelationRule(msgspec.Struct, frozen=True, kw_only=True):
     """A rule over several events.
 
@@ -192,7 +207,7 @@ class CorrelationRule(msgspec.Struct, frozen=True, kw_only=True):
         timespan_ns: Window length.
         condition: All must hold. For `temporal` types: how many distinct rules (default: all).
         expression: Condition of words of the `temporal` types, over rule ids; then `condition` is empty.
-        field: Fields of value types; several are one composite value.
+        field: Fields of value types and of `first_seen`; several are one composite value.
         percentile: 0 to 100 for `value_percentile`.
         level: 1, or one more than the highest correlation it names; at most 3.
         refire: `episode` opens and updates one alert, `every` alerts on each further match.
@@ -202,6 +217,7 @@ class CorrelationRule(msgspec.Struct, frozen=True, kw_only=True):
         max_episode_ns: Longest episode.
         absence: Set for `absence`.
         during: Set for `during`.
+        first_seen: Set for `first_seen`.
     """
 
     meta: RuleMeta
@@ -222,6 +238,7 @@ class CorrelationRule(msgspec.Struct, frozen=True, kw_only=True):
     max_episode_ns: int = 86_400_000_000_000
     absence: Absence | None = None
     during: During | None = None
+    first_seen: FirstSeen | None = None
 
 
 class RuleSet(msgspec.Struct, frozen=True):

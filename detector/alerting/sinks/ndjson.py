@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
 
 from detector.alert import Alert
+from detector.alerting.sinks.delivery import Outcome, one_by_one
 from detector.alerting.sinks.settings import NdjsonSink
 from detector.errors import SinkUnavailableError
 
@@ -22,8 +24,17 @@ class NdjsonFile:
         self._path = Path(settings.path)
         self._file: BinaryIO | None = None
 
-    async def deliver(self, alert: Alert) -> None:
-        """Append one revision."""
+    async def deliver(self, alerts: Sequence[Alert]) -> Outcome:
+        """Append a line a revision."""
+        return await one_by_one(alerts, self._append)
+
+    async def close(self) -> None:
+        """Close the file."""
+        if self._file is not None and self._settings.path != "-":
+            self._file.close()
+        self._file = None
+
+    async def _append(self, alert: Alert) -> None:
         line = msgspec.json.encode(alert.document) + b"\n"
         try:
             file = self._open()
@@ -34,12 +45,6 @@ class NdjsonFile:
         except OSError as error:
             await self.close()
             raise SinkUnavailableError(f"{self._settings.path}: {error.strerror}") from error
-
-    async def close(self) -> None:
-        """Close the file."""
-        if self._file is not None and self._settings.path != "-":
-            self._file.close()
-        self._file = None
 
     def _open(self) -> BinaryIO:
         if self._settings.path == "-":

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from connectors.elasticsearch.settings import DEFAULT_REQUEST_BYTES, Elasticsearch
 from detector.duration import Duration, parse_duration
 
 
@@ -43,4 +44,38 @@ class WebhookSink(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="
     name: str = "webhook"
 
 
-SinkSettings = NdjsonSink | WebhookSink
+class ElasticsearchSink(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="elasticsearch"):
+    """A document an alert in `isthmus-alerts-<yyyy.MM>`, replaced by each revision.
+
+    Attributes:
+        connection: The cluster, and who we are there.
+        max_request_bytes: Largest bulk request; halved by itself where the cluster or a proxy takes less.
+        name: For messages and metrics.
+    """
+
+    connection: Elasticsearch
+    max_request_bytes: int = DEFAULT_REQUEST_BYTES
+    name: str = "elasticsearch"
+
+
+SinkSettings = NdjsonSink | WebhookSink | ElasticsearchSink
+
+
+def anchored(sink: SinkSettings, folder: Path) -> SinkSettings:
+    """Return settings whose relative paths begin at a folder."""
+    replace = msgspec.structs.replace
+    if isinstance(sink, NdjsonSink):
+        return sink if sink.path == "-" else replace(sink, path=str(folder / sink.path))
+    if isinstance(sink, WebhookSink):
+        return replace(sink, secret_file=_under(folder, sink.secret_file), ca_file=_under(folder, sink.ca_file))
+    connection = replace(
+        sink.connection,
+        ca_file=_under(folder, sink.connection.ca_file),
+        api_key_file=_under(folder, sink.connection.api_key_file),
+        password_file=_under(folder, sink.connection.password_file),
+    )
+    return replace(sink, connection=connection)
+
+
+def _under(folder: Path, path: Path | None) -> Path | None:
+    return None if path is None else folder / path

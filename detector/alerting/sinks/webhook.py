@@ -7,14 +7,14 @@ import hashlib
 import hmac
 import random
 import ssl
-from collections.abc import Callable
-from ipaddress import ip_address
-from urllib.parse import urlsplit
+from collections.abc import Callable, Sequence
 
 import aiohttp
 import msgspec
 
+from connectors.address import is_safe_url
 from detector.alert import Alert
+from detector.alerting.sinks.delivery import Outcome, one_by_one
 from detector.alerting.sinks.settings import WebhookSink
 from detector.errors import SettingsError, SinkRejectedError, SinkUnavailableError
 
@@ -37,15 +37,25 @@ class Webhook:
     def __init__(
         self, settings: WebhookSink, *, now_s: Callable[[], float], draw: Callable[[], float] = random.random
     ) -> None:
-        _check_url(settings.url)
+        if not is_safe_url(settings.url):
+            raise SettingsError(f"webhook url {settings.url!r}: use https (plain http only on loopback)")
         self._settings = settings
         self._secret = _secret(settings)
         self._now_s = now_s
         self._draw = draw
         self._session: aiohttp.ClientSession | None = None
 
-    async def deliver(self, alert: Alert) -> None:
-        """Post one revision, with growing pauses between attempts."""
+    async def deliver(self, alerts: Sequence[Alert]) -> Outcome:
+        """Post a request a revision, with growing pauses between attempts."""
+        return await one_by_one(alerts, self._post_until_taken)
+
+    async def close(self) -> None:
+        """Close the connection."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def _post_until_taken(self, alert: Alert) -> None:
         body = msgspec.json.encode(alert.document)
         problem = ""
         for attempt in range(max(1, self._settings.attempts)):
@@ -61,12 +71,6 @@ class Webhook:
             if attempt + 1 < self._settings.attempts:
                 await asyncio.sleep(max(pause_s, min(wait_s or 0.0, LONGEST_WAIT_S)))
         raise SinkUnavailableError(f"{self._settings.url}: {problem} after {self._settings.attempts} attempts")
-
-    async def close(self) -> None:
-        """Close the connection."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
 
     async def _post(self, alert: Alert, body: bytes) -> float | None:
         """Post once; returns None when it was taken, else how long the receiver asks to wait."""
@@ -115,21 +119,3 @@ def _secret(settings: WebhookSink) -> bytes | None:
     if not secret:
         raise SettingsError(f"webhook secret_file {settings.secret_file} is empty")
     return secret
-
-
-def _check_url(url: str) -> None:
-    parts = urlsplit(url)
-    if parts.scheme == "https" and parts.hostname:
-        return
-    if parts.scheme == "http" and parts.hostname and _is_loopback(parts.hostname):
-        return
-    raise SettingsError(f"webhook url {url!r}: use https (plain http only on loopback)")
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from detector.explaining.correlations.counting import unit_of
 from detector.explaining.correlations.words import Words, compared, length
 from detector.rules.expression import RuleExpression
-from detector.rules.model import Absence, CorrelationRule, During
+from detector.rules.model import Absence, CorrelationRule, During, FirstSeen
 
 
 def asks(rule: CorrelationRule, words: Words) -> str:
@@ -22,6 +22,8 @@ def _what(rule: CorrelationRule, words: Words) -> str:
         return _absence(rule.absence, span, words)
     if rule.during is not None:
         return _during(rule.during, words)
+    if rule.first_seen is not None:
+        return _first_seen(rule, rule.first_seen, words)
     if rule.expression is not None:
         return f"{_expression(rule.expression, words)} within {span}{_order(rule)}"
     names = _listed(words.rule(each) for each in rule.rules)
@@ -49,6 +51,13 @@ def _during(during: During, words: Words) -> str:
     closes = " or ".join(words.rule(each) for each in during.close)
     until = f", not closed by {closes}" if closes else ""
     return f"{words.rule(during.trigger)} while {many} {openers} of the last {length(during.max_age_ns)} is open{until}"
+
+
+def _first_seen(rule: CorrelationRule, first_seen: FirstSeen, words: Words) -> str:
+    what = f"{' or '.join(map(words.rule, rule.rules))} with a `{' and '.join(rule.field)}`"
+    new = "other than the one before" if first_seen.memory == "last" else "never seen before"
+    learned = f", once it has learned for {length(first_seen.learn_ns)}" if first_seen.learn_ns else ""
+    return f"{what} {new} within {length(first_seen.horizon_ns)}{learned}"
 
 
 def _expression(expression: RuleExpression, words: Words) -> str:

@@ -17,6 +17,7 @@ from detector.explaining.correlations.counting import Counting
 from detector.explaining.correlations.during import Open
 from detector.explaining.correlations.extended import Extended
 from detector.explaining.correlations.firing import Firing, firings
+from detector.explaining.correlations.first_seen import NewValues
 from detector.explaining.correlations.gathering import Gathered
 from detector.explaining.correlations.meaning import Meaning, Near
 from detector.explaining.correlations.model import (
@@ -107,7 +108,7 @@ class CorrelationExplainer:
 
     def _group(self, plan: Plan, key: GroupKey, group: Sequence[Candidate], words: Words) -> tuple[float, GroupSeen]:
         """Evaluate a group, hand on what it results in, and tell it with how near it came."""
-        meaning = meaning_of(plan, key, group, words)
+        meaning = meaning_of(plan, key, group, words, self._gathered.first_ns)
         composer = Composer(plan, self._gathered.router, self._names)
         held = list[Hit]()
         for firing in firings(meaning.moments(), composer, key):
@@ -208,8 +209,8 @@ class CorrelationExplainer:
             yield f"only the first {MAX_OF_GROUP} candidates of a group are looked at"
 
 
-def meaning_of(plan: Plan, key: GroupKey, group: Sequence[Candidate], words: Words) -> Meaning:
-    """Return what a correlation's type means for a group."""
+def meaning_of(plan: Plan, key: GroupKey, group: Sequence[Candidate], words: Words, first_ns: int) -> Meaning:
+    """Return what a correlation's type means for a group; learning begins with the first event of all."""
     kind = plan.rule.type
     if plan.rule.expression is not None and plan.needs_silence:
         return Extended(plan, key, group, words)
@@ -217,6 +218,8 @@ def meaning_of(plan: Plan, key: GroupKey, group: Sequence[Candidate], words: Wor
         return Missing(plan, key, group, words)
     if kind == "during":
         return Open(plan, key, group, words)
+    if kind == "first_seen":
+        return NewValues(plan, group, words, first_ns)
     if kind == "temporal_ordered":
         return Ordered(plan, key, group, words)
     return Temporal(plan, key, group, words) if kind == "temporal" else Counting(plan, key, group, words)

@@ -72,5 +72,6 @@ class _Episode:
 
 
 def _has_episodes(plan: Plan) -> bool:
-    decided_apart = plan.rule.absence is not None or plan.rule.during is not None
-    return not decided_apart and not (plan.rule.expression is not None and plan.needs_silence)
+    rule = plan.rule
+    decided_apart = any(each is not None for each in (rule.absence, rule.during, rule.first_seen))
+    return not decided_apart and not (rule.expression is not None and plan.needs_silence)

@@ -8,6 +8,7 @@ from typing import Any
 
 from detector.candidate import Candidate, GroupKey
 from detector.correlation.keys import groups_of
+from detector.correlation.ordering import END_OF_INPUT
 from detector.correlation.plan import named_rules
 from detector.correlation.routing import CandidateRouter
 from detector.evaluation import MatchBatch, Timed, as_event, time_of
@@ -42,6 +43,7 @@ class Gathered:
         unkeyed: Positions of events without a key, by correlation and rule.
         lacking: The fields that these lack.
         untimed: Positions of matching events without a time.
+        first_ns: Time of the first event of all, where a `first_seen` learns from it.
     """
 
     def __init__(self, ruleset: RuleSet, rule: CorrelationRule) -> None:
@@ -55,6 +57,8 @@ class Gathered:
         self.unkeyed = defaultdict[tuple[str, str], list[int]](list)
         self.lacking = defaultdict[tuple[str, str], dict[str, None]](dict)
         self.untimed = set[int]()
+        self.first_ns = END_OF_INPUT
+        self._learns = any(each.first_seen is not None for each in self.correlations)
         self._nearest = {rule_id: Nearest(RuleExplainer(each), 1) for rule_id, each in self.rules.items()}
 
     def read(self, batches: Iterable[Batch], match: MatchBatch, time_field: str) -> None:
@@ -67,6 +71,8 @@ class Gathered:
         """
         first = 0
         for events, sources in batches:
+            if self._learns:
+                self._note_first(events, time_field)
             for row, rule in match(events):
                 if rule.meta.id in self.rules:
                     timed = Timed(first + row, instant_ns(time_of(events[row], time_field)), events[row])
@@ -96,6 +102,10 @@ class Gathered:
             if missing:
                 self.unkeyed[correlation.meta.id, rule_id].extend(events)
                 self.lacking[correlation.meta.id, rule_id].update(dict.fromkeys(missing))
+
+    def _note_first(self, events: Iterable[Mapping[str, Any]], time_field: str) -> None:
+        times = (instant_ns(time_of(event, time_field)) for event in events)
+        self.first_ns = min([self.first_ns, *(each for each in times if each is not None)])
 
     def _take(self, rule: DetectionRule, timed: Timed) -> None:
         rule_id = rule.meta.id

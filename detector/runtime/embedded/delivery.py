@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 
 import msgspec
-import structlog
 
-from detector.alert import Alert
-from detector.alerting.sinks.delivery import Sink
-from detector.errors import SinkRejectedError, SinkUnavailableError
+from detector.alerting.sinks.delivery import Refusal, Sink
+from detector.alerting.sinks.handover import Handover
 from detector.runtime.embedded.store import EngineStore
 from detector.task import DeadLetter
 
@@ -18,8 +15,6 @@ MAX_BACKLOG = 100_000
 """Revisions that may wait for the slowest sink; above it the engine stops reading, as the raw log is the buffer."""
 
 _BATCH = 100
-_RETRY_S = 5.0
-_log = structlog.get_logger(__name__)
 
 
 class Delivery:
@@ -27,21 +22,23 @@ class Delivery:
 
     def __init__(self, store: EngineStore, sinks: dict[str, Sink]) -> None:
         self._store = store
-        self._sinks = sinks
+        self._handovers = [Handover(name, sink, self._reject) for name, sink in sinks.items()]
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = False
-        self.up: dict[str, bool] = dict.fromkeys(sinks, True)
+
+    @property
+    def up(self) -> dict[str, bool]:
+        """Tell by the sinks' names which of them take what they are given."""
+        return {each.name: each.up for each in self._handovers}
 
     def start(self) -> None:
         """Begin delivering."""
-        self._tasks = [
-            asyncio.create_task(self._run(name, sink), name=f"sink {name}") for name, sink in self._sinks.items()
-        ]
+        self._tasks = [asyncio.create_task(self._run(each), name=f"sink {each.name}") for each in self._handovers]
 
     def wake(self) -> None:
         """Tell the readers that revisions were committed."""
-        if not self._sinks:
+        if not self._handovers:
             self._store.trim_alert_log(2**62)
         self._wake.set()
 
@@ -58,11 +55,11 @@ class Delivery:
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
-        for sink in self._sinks.values():
-            await sink.close()
+        for handover in self._handovers:
+            await handover.close()
 
-    async def _run(self, name: str, sink: Sink) -> None:
-        reader = f"sink:{name}"
+    async def _run(self, handover: Handover) -> None:
+        reader = f"sink:{handover.name}"
         position = self._store.position(reader)
         while True:
             batch = self._store.alert_log(position, _BATCH)
@@ -73,39 +70,23 @@ class Delivery:
                 if not self._store.alert_log(position, 1):
                     await self._wake.wait()
                 continue
-            await self._deliver(name, sink, [alert for _, alert in batch])
+            await handover.give([alert for _, alert in batch])
             position = batch[-1][0]
             self._store.set_position(reader, position)
             self._trim()
 
-    async def _deliver(self, name: str, sink: Sink, alerts: Sequence[Alert]) -> None:
-        for alert in alerts:
-            while True:
-                try:
-                    await sink.deliver(alert)
-                except SinkUnavailableError as error:
-                    if self.up[name]:
-                        _log.warning("sink_became_unavailable", sink=name, error=str(error))
-                    self.up[name] = False
-                    await asyncio.sleep(_RETRY_S)
-                    continue
-                except SinkRejectedError as error:
-                    self._reject(name, alert, error)
-                self.up[name] = True
-                break
-
-    def _reject(self, name: str, alert: Alert, error: SinkRejectedError) -> None:
-        _log.error("alert_rejected", sink=name, alert=alert.id, revision=alert.revision, error=str(error))
+    def _reject(self, name: str, refusal: Refusal) -> None:
+        alert = refusal.alert
         letter = DeadLetter(
             id=f"{alert.id}/{alert.revision}",
             stage=f"sink:{name}",
             source="",
             dataset="isthmus.alert",
             received_ns=0,
-            error=str(error),
+            error=refusal.reason,
             value=msgspec.json.encode(alert.document),
         )
         self._store.add_dead_letters([letter])
 
     def _trim(self) -> None:
-        self._store.trim_alert_log(min(self._store.position(f"sink:{name}") for name in self._sinks))
+        self._store.trim_alert_log(min(self._store.position(f"sink:{each.name}") for each in self._handovers))

@@ -21,7 +21,7 @@ class EngineMetrics:
         self.alerts = Counter("isthmus_alert_revisions", "Revisions of alerts committed.", registry=self._registry)
         self.left_out = Counter(
             "isthmus_correlation_left_out",
-            "Matches that did not count: unkeyed, excess_groups, too_late, evicted.",
+            "Matches that did not count: unkeyed, excess_groups, valueless, too_late, evicted.",
             ["reason"],
             registry=self._registry,
         )

@@ -16,11 +16,12 @@ from detector.alert import Alert, AlertDraft
 from detector.alerting.attack import threat_fields
 from detector.alerting.document import AlertWriter
 from detector.alerting.sentence import sentence_of
+from detector.alerting.sinks.delivery import Outcome
 from detector.alerting.sinks.ndjson import NdjsonFile
 from detector.alerting.sinks.settings import NdjsonSink, WebhookSink
 from detector.alerting.sinks.webhook import SIGNATURE, Webhook, sign
 from detector.candidate import Step
-from detector.errors import SettingsError, SinkRejectedError, SinkUnavailableError
+from detector.errors import SettingsError
 from detector.rules.model import RuleMeta, RuleSet
 from detector.runtime.stages.group import GroupTask
 from normalizers.event import Value
@@ -186,7 +187,7 @@ async def test_a_webhook_is_signed_and_tried_again(tmp_path: Path) -> None:
     receiver = Receiver(503, 429, 200)
     async with receiver as url:
         hook = _webhook(url, secret_file=tmp_path / "key")
-        await hook.deliver(Alert("id", 2, {"a": 1}))
+        assert await hook.deliver([Alert("id", 2, {"a": 1})]) == Outcome()
         await hook.close()
     headers, body = receiver.seen[-1]
     assert len(receiver.seen) == 3
@@ -195,15 +196,19 @@ async def test_a_webhook_is_signed_and_tried_again(tmp_path: Path) -> None:
 
 
 async def test_a_refusal_is_final_and_an_outage_is_not() -> None:
-    async with Receiver(400) as url:
+    first, second = Alert("id", 1, {}), Alert("id", 2, {})
+    async with Receiver(400, 200) as url:
         hook = _webhook(url)
-        with pytest.raises(SinkRejectedError, match="HTTP 400"):
-            await hook.deliver(Alert("id", 1, {}))
+        outcome = await hook.deliver([first, second])
         await hook.close()
+    assert [refusal.alert for refusal in outcome.refused] == [first]
+    assert "HTTP 400" in outcome.refused[0].reason
+    assert outcome.waiting == []
     hook = _webhook("http://127.0.0.1:9/", attempts=2)
-    with pytest.raises(SinkUnavailableError, match="2 attempts"):
-        await hook.deliver(Alert("id", 1, {}))
+    outcome = await hook.deliver([first, second])
     await hook.close()
+    assert outcome.waiting == [first, second]
+    assert "2 attempts" in outcome.problem
 
 
 @pytest.mark.parametrize("url", ["http://example.org/", "ftp://x/", "file:///etc/passwd", "http://127.0.0.1.evil.org/"])
@@ -215,9 +220,9 @@ def test_a_webhook_is_encrypted_unless_it_stays_on_the_machine(url: str) -> None
 async def test_a_file_sink_writes_lines_and_follows_rotation(tmp_path: Path) -> None:
     path = tmp_path / "alerts.ndjson"
     sink = NdjsonFile(NdjsonSink(path=str(path)))
-    await sink.deliver(Alert("a", 1, {"n": 1}))
+    await sink.deliver([Alert("a", 1, {"n": 1})])
     path.rename(tmp_path / "old")
-    await sink.deliver(Alert("a", 2, {"n": 2}))
+    await sink.deliver([Alert("a", 2, {"n": 2})])
     await sink.close()
     assert json.loads((tmp_path / "old").read_text()) == {"n": 1}
     assert json.loads(path.read_text()) == {"n": 2}

@@ -9,10 +9,10 @@ A case::
 
 Rules `a` to `e` each match the `event.action` of their name; `rules` gives others, by name, as field and value, and
 `documents` any YAML besides. `correlation` is named `t`, `correlations` names several; all have group-by `[k]` and
-timespan `10s` unless they say otherwise. An event is its action and its second, then `ready` (second), `u` (uncertainty
-in seconds), `source` and `id`; all else are its fields, and `k` is `g`. With `clock` the input does not end: the raw
-log has come so far. An alert is the indexes of its events, or a mapping with `at` and what is to be compared; it is of
-`t`, closed and not late unless it says otherwise.
+timespan `10s` unless they say otherwise, `first_seen` field `v`, learn `0s` and horizon `100s`. An event is its action
+and its second, then `ready` (second), `u` (uncertainty in seconds), `source` and `id`; all else are its fields, and `k`
+is `g`. With `clock` the input does not end: the raw log has come so far. An alert is the indexes of its events, or a
+mapping with `at` and what is to be compared; it is of `t`, closed and not late unless it says otherwise.
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         ]
         bodies = {**({} if self.correlation is None else {"t": self.correlation}), **self.correlations}
         for name, body in bodies.items():
-            spans = {} if body["type"] == "during" else {"timespan": "10s"}
-            whole = {"group-by": ["k"], **spans, **body}
+            spans = {"during": {}, "first_seen": {"field": "v", "learn": "0s", "horizon": "100s"}}
+            whole = {"group-by": ["k"], **spans.get(body["type"], {"timespan": "10s"}), **body}
             documents.append(yaml.safe_dump({"title": name, "name": name, "correlation": whole}))
         return "---\n".join([*documents, *([self.documents] if self.documents else [])])
 
@@ -75,7 +75,8 @@ class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def bench(self) -> Bench:
         """Return the rules, ready to run."""
-        return Bench(self.text(), uncertainty_s=float(self.uncertainty))
+        first_s = min((next(iter(event.values())) for event in self.events), default=0)
+        return Bench(self.text(), uncertainty_s=float(self.uncertainty), first_s=first_s)
 
     def run(self) -> list[Output]:
         """Run everything at once, to the end of input or up to the clock."""
@@ -106,6 +107,7 @@ class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             "order": draft.order,
             "widened": draft.widened_ns / SECOND,
             "coverage": draft.coverage,
+            "reason": draft.reason,
         }
 
     def _arrival(self, index: int, event: dict[str, Any]) -> Arrival:

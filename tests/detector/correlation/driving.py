@@ -33,14 +33,17 @@ class Arrival(msgspec.Struct, frozen=True):
 
 
 class Bench:
-    """Rules, and the candidates that arrivals cause."""
+    """Rules, and the candidates that arrivals cause; `first_seen` learns from `first_s` on."""
 
-    def __init__(self, text: str, *, uncertainty_s: float = 0.0, lateness_ns: int = LATENESS_NS) -> None:
+    def __init__(
+        self, text: str, *, uncertainty_s: float = 0.0, lateness_ns: int = LATENESS_NS, first_s: float = 0.0
+    ) -> None:
         self.ruleset = load_rules(text)
         self._engine = Engine(self.ruleset)
         self._router = CandidateRouter(self.ruleset)
         self.settings = CorrelationSettings(
             lateness_ns=lambda _rule: lateness_ns,
+            learns_from_ns=lambda: int(first_s * SECOND),
             watched_from_ns=NOT_YET,
             assume_covered=True,
             partner_uncertainty_ns=int(uncertainty_s * SECOND),

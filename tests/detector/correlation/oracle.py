@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 from tests.detector.correlation.driving import Arrival
 
@@ -136,4 +137,33 @@ def during(arrivals: Sequence[Arrival], max_age_s: float) -> set[str]:
             closes = [each for each in _of(arrivals, "b", key) if newest.time_s <= each.time_s < trigger.time_s]
             if not closes:
                 found.add(trigger.id)
+    return found
+
+
+def first_seen(arrivals: Sequence[Arrival], learn_s: float, horizon_s: float) -> set[str]:
+    """Events whose action nobody of their key had done within the horizon before, once learning is over."""
+    first_s = min((each.time_s for each in arrivals), default=0)
+    ordered = sorted(arrivals, key=lambda each: (each.time_s, each.id))
+    return {
+        each.id
+        for index, each in enumerate(ordered)
+        if each.time_s >= first_s + learn_s
+        and not any(
+            (other.fields["user.name"], other.fields["event.action"])
+            == (each.fields["user.name"], each.fields["event.action"])
+            and other.time_s >= each.time_s - horizon_s
+            for other in ordered[:index]
+        )
+    }
+
+
+def changes(arrivals: Sequence[Arrival], horizon_s: float) -> set[str]:
+    """Events whose action is another one than the last of their key, if that is no older than the horizon."""
+    found = set[str]()
+    for key in _keys(arrivals):
+        ordered = sorted((e for e in arrivals if e.fields["user.name"] == key), key=lambda e: (e.time_s, e.id))
+        for before, each in pairwise(ordered):
+            is_fresh = before.time_s >= each.time_s - horizon_s
+            if is_fresh and before.fields["event.action"] != each.fields["event.action"]:
+                found.add(each.id)
     return found

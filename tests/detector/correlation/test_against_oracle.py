@@ -24,6 +24,10 @@ TEMPORAL = _correlation("  type: temporal\n  rules: [r_a, r_b, r_c]\n  timespan:
 ORDERED = _correlation("  type: temporal_ordered\n  rules: [r_a, r_b, r_c]\n  timespan: 5s\n")
 ABSENCE = _correlation("  type: absence\n  trigger: r_a\n  missing: [r_b]\n  timespan: 5s\n")
 DURING = _correlation("  type: during\n  trigger: r_c\n  open: [r_a]\n  close: [r_b]\n  max_age: 8s\n")
+FIRST = _correlation(
+    "  type: first_seen\n  rules: [r_a, r_b, r_c]\n  field: event.action\n  learn: 4s\n  horizon: 6s\n"
+)
+CHANGES = FIRST.replace("learn: 4s", "learn: 0s\n  memory: last")
 EVERY = "  refire: every\n"
 
 CASES: dict[str, tuple[str, Callable[[Sequence[Arrival]], set[str]]]] = {
@@ -32,6 +36,8 @@ CASES: dict[str, tuple[str, Callable[[Sequence[Arrival]], set[str]]]] = {
     "temporal_ordered": (ORDERED + EVERY, lambda arrivals: oracle.ordered(arrivals, 5, "abc")),
     "absence": (ABSENCE, lambda arrivals: oracle.absence(arrivals, 5)),
     "during": (DURING, lambda arrivals: oracle.during(arrivals, 8)),
+    "first_seen": (FIRST, lambda arrivals: oracle.first_seen(arrivals, 4, 6)),
+    "changes": (CHANGES, lambda arrivals: oracle.changes(arrivals, 6)),
 }
 
 
@@ -63,7 +69,7 @@ def _deciders(drafts: dict[str, AlertDraft], rule_name: str | None) -> set[str]:
 def test_on_time_arrivals_give_what_the_oracle_gives(name: str, data: st.DataObject) -> None:
     text, expected = CASES[name]
     events = data.draw(arrivals())
-    drafts = Bench(text).run(events)
+    drafts = Bench(text, first_s=min((each.time_s for each in events), default=0)).run(events)
     fired = _deciders(drafts, "r_c" if name in {"during", "temporal_ordered"} else None)
     wanted = expected(events)
     if name == "temporal_ordered" and len({each.time_s for each in events}) < len(events):
@@ -74,7 +80,9 @@ def test_on_time_arrivals_give_what_the_oracle_gives(name: str, data: st.DataObj
         assert fired == wanted
 
 
-@pytest.mark.parametrize("text", [COUNT, TEMPORAL, ORDERED, ABSENCE, DURING, COUNT + EVERY], ids=range(6))
+@pytest.mark.parametrize(
+    "text", [COUNT, TEMPORAL, ORDERED, ABSENCE, DURING, FIRST, CHANGES, COUNT + EVERY], ids=range(8)
+)
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_batches_partitions_and_crashes_change_nothing(text: str, data: st.DataObject) -> None:

@@ -27,10 +27,16 @@ CLOCKS = {"max_clock_uncertainty": SECONDS}
 @st.composite
 def bodies(draw: st.DrawFn) -> dict[str, Any]:
     """Return a correlation of any type that loads."""
-    kind = draw(st.sampled_from(["count", "value", "temporal", "temporal_ordered", "words", "absence", "during"]))
+    kind = draw(
+        st.sampled_from(["count", "value", "temporal", "temporal_ordered", "words", "absence", "during", "first"])
+    )
     body: dict[str, Any] = {"group-by": draw(st.sampled_from([["k"], ["l"], ["k", "l"], []]))}
     if kind in {"absence", "during"}:
         return {**body, **_of_ours(draw, kind), **draw(_some(CLOCKS))}
+    if kind == "first":
+        memory = draw(st.sampled_from(["all", "last"]))
+        remembered = {"field": "v", "memory": memory, "learn": draw(SECONDS), "horizon": "12s"}
+        return {**body, "type": "first_seen", "rules": draw(NAMES), **remembered}
     body |= {"timespan": draw(SECONDS), **draw(_some(OPTIONS))}
     if kind == "count":
         return {**body, "type": "event_count", "rules": draw(NAMES), "condition": draw(NUMBERS)}

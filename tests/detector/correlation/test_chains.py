@@ -19,6 +19,7 @@ INNER = {
     "absence": "type: absence\n  trigger: a\n  missing: [b]\n  timespan: 3s",
     "not": "type: temporal\n  condition: a and not b\n  timespan: 3s",
     "during": "type: during\n  trigger: a\n  open: [b]\n  max_age: 5s",
+    "first": "type: first_seen\n  rules: [a, b]\n  field: event.action\n  learn: 0s\n  horizon: 3s",
 }
 OUTER = {
     "sequence": "type: temporal_ordered\n  rules: [inner, c]\n  timespan: 6s",
@@ -27,6 +28,7 @@ OUTER = {
     "absence": "type: absence\n  trigger: c\n  missing: [inner]\n  timespan: 4s",
     "not": "type: temporal\n  condition: inner and not c\n  timespan: 4s",
     "during": "type: during\n  trigger: c\n  open: [inner]\n  max_age: 6s",
+    "first": "type: first_seen\n  rules: [inner, c]\n  field: event.action\n  memory: last\n  learn: 0s\n  horizon: 9s",
 }
 
 

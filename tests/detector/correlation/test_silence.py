@@ -29,6 +29,7 @@ SILENT = {
     "words": "type: temporal\n  condition: a and not z\n  timespan: 5s",
     "absence": "type: absence\n  trigger: a\n  missing: [z]\n  timespan: 5s",
     "during": "type: during\n  trigger: b\n  open: [a]\n  close: [z]\n  max_age: 5s",
+    "first_seen": "type: first_seen\n  rules: [a]\n  field: v\n  learn: 0s\n  horizon: 5s",
     "during none": "type: during\n  trigger: b\n  open: [z]\n  count: {lt: 1}\n  max_age: 5s",
 }
 

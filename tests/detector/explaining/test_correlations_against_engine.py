@@ -62,11 +62,16 @@ CASES: dict[str, str] = {
     ),
     "during none": _of("type: during, trigger: r_c, open: [r_a], close: [r_b], max_age: 5s, count: {lt: 1}"),
     "during elsewhere": _of("type: during, trigger: r_c, open: [r_a], max_age: 5s, distinct: n"),
+    "first seen": _of("type: first_seen, rules: [r_a, any], field: n, learn: 2s, horizon: 4s"),
+    "first seen pairs": _of("type: first_seen, rules: [any], field: [n, event.action], learn: 0s, horizon: 9s"),
+    "changed": _of("type: first_seen, rules: [any], field: n, memory: last, learn: 1s, horizon: 3s"),
     "null kept": _of("type: event_count, rules: [r_a], timespan: 5s, condition: {gte: 2}, null_group: keep"),
     "every": _of("type: temporal, rules: [r_a, r_b], timespan: 1s, refire: every"),
     "nested count": INNER + _of("type: temporal_ordered, rules: [twice, r_b], timespan: 3s"),
     "nested absence": QUIET + _of("type: event_count, rules: [quiet], timespan: 9s, condition: {gte: 2}"),
     "nested during": HELD + _of("type: temporal, rules: [held, r_c], timespan: 3s"),
+    "nested first": _of("type: first_seen, rules: [any], field: n, learn: 0s, horizon: 9s", name="new")
+    + _of("type: temporal, rules: [new, r_c], timespan: 3s"),
     "three levels": INNER
     + EITHER
     + _of("type: temporal_ordered, rules: [twice, either], timespan: 5s", name="both")

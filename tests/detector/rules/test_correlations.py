@@ -169,6 +169,8 @@ PERCENTILE = "type: value_percentile\n  rules: [a]\n  timespan: 1m\n  condition:
 ABSENCE = "type: absence\n  trigger: a\n  missing: [b]\n  timespan: 1m"
 DURING = "type: during\n  trigger: a\n  open: [b]\n  max_age: 1h"
 
+FIRST = "type: first_seen\n  rules: [a]\n  field: v\n  learn: 14d\n  horizon: 90d"
+
 
 @pytest.mark.parametrize(
     ("body", "what"),
@@ -228,6 +230,16 @@ DURING = "type: during\n  trigger: a\n  open: [b]\n  max_age: 1h"
         (ABSENCE.replace("trigger: a", "trigger: [a, b]"), "`trigger` names exactly one rule"),
         (ABSENCE + "\n  until: due", "`until` needs `max`"),
         (ABSENCE + "\n  when: afterwards", "did you mean 'after'"),
+        (FIRST.replace("\n  field: v", ""), "first_seen without a field; add `field`"),
+        (FIRST.replace("\n  learn: 14d", ""), "needs `learn`, for how long it only learns, such as 14d"),
+        (FIRST.replace("\n  horizon: 90d", ""), "and `horizon`, after which a value is forgotten"),
+        (FIRST.replace("90d", "13d"), "`horizon` is shorter than `learn`"),
+        (FIRST.replace("14d", "0s").replace("90d", "0s"), "`horizon` is shorter"),
+        (FIRST.replace("90d", "ever"), "not a duration"),
+        (FIRST + "\n  memory: lst", "did you mean 'last'"),
+        (FIRST + "\n  timespan: 90d", "remembered for `horizon`"),
+        (FIRST + "\n  condition: {gte: 1}", "each value that is new alerts"),
+        (FIRST.replace("horizon", "horizn"), "did you mean 'horizon'"),
         (DURING.replace("\n  max_age: 1h", ""), "during needs `trigger`, `open` and `max_age`"),
     ],
 )

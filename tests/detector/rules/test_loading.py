@@ -37,7 +37,6 @@ COUNT = "correlation:\n  type: event_count\n  rules: [r]\n  timespan: 5m\n  cond
         (f"{RULE}---\ntitle: c\n{COUNT.replace('gte', 'gtee')}", "did you mean 'gte'"),
         (f"{RULE}---\ntitle: c\n{COUNT.replace('5m', 'soon')}", "not a duration"),
         (f"{RULE}---\ntitle: c\nname: c\n{COUNT.replace('[r]', '[c]')}", "names itself"),
-        (f"{RULE}---\ntitle: c\n{COUNT.replace('event_count', 'first_seen')}", "not supported yet"),
     ],
 )
 def test_a_fault_says_what_and_what_instead(text: str, what: str) -> None:

@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -14,12 +15,15 @@ import pytest
 def need(*programs: str) -> None:
     """Skip loudly when a program is missing; with ISTHMUS_REQUIRE_SERVERS=1 fail instead."""
     missing = [program for program in programs if shutil.which(program) is None]
-    if not missing:
-        return
-    reason = f"SERVER ABSENT: {' and '.join(missing)} not found; install a JDK 17 or newer and Maven"
+    if missing:
+        absent(f"{' and '.join(missing)} not found; install a JDK 17 or newer and Maven")
+
+
+def absent(reason: str) -> NoReturn:
+    """Skip loudly; with ISTHMUS_REQUIRE_SERVERS=1 fail instead."""
     if os.environ.get("ISTHMUS_REQUIRE_SERVERS") == "1":
-        pytest.fail(reason)
-    pytest.skip(reason)
+        pytest.fail(f"SERVER ABSENT: {reason}")
+    pytest.skip(f"SERVER ABSENT: {reason}")
 
 
 def fetched(name: str, fetch: Callable[[Path], None]) -> Path:

@@ -1,0 +1,1 @@
+"""Alerts, events and templates on a real Elasticsearch."""
