@@ -5,6 +5,7 @@
     ConnectorError
       SourceUnavailableError        retry: the outside is down
       DestinationUnavailableError   retry: what we write to is down
+      DestinationRefusedError       stop: what we write to does not let us, or does not take it
       DocumentRejectedError         dead letter: this document is bad
       ConnectorSettingsError        refuse to start
 """
@@ -22,6 +23,10 @@ class SourceUnavailableError(ConnectorError):
 
 class DestinationUnavailableError(ConnectorError):
     """What we write to does not answer; try again later."""
+
+
+class DestinationRefusedError(ConnectorError):
+    """What we write to answers, and refuses; an operator must act."""
 
 
 class DocumentRejectedError(ConnectorError):

@@ -12,6 +12,7 @@ COMMANDS: dict[str, str] = {
     "context": "detector.cli.context:context",
     "deadletter": "detector.cli.deadletter:deadletter",
     "demo": "detector.cli.demo:demo",
+    "deploy": "detector.cli.deploy:deploy",
     "eval": "detector.cli.eval:evaluate",
     "init": "detector.cli.init:init",
     "inspect": "detector.cli.inspect:inspect",

@@ -122,7 +122,7 @@ def _coverage_gap(rule_id: str, trigger: Candidate, source: str, end_ns: int) ->
         source=source or trigger.source,
         kind="coverage-gap",
         time_ns=end_ns,
-        fields={"rule.id": rule_id, "convergence.coverage.trigger": trigger.event_id},
+        fields={"rule.id": rule_id, "convergence.uncovered.trigger": trigger.event_id},
     )
 
 

@@ -50,11 +50,15 @@ class ElasticsearchSink(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     Attributes:
         connection: The cluster, and who we are there.
         max_request_bytes: Largest bulk request; halved by itself where the cluster or a proxy takes less.
+        keep_alerts: Age at which `isthmus deploy elastic` has alerts deleted.
+        keep_events: The same for events.
         name: For messages and metrics.
     """
 
     connection: Elasticsearch
     max_request_bytes: int = DEFAULT_REQUEST_BYTES
+    keep_alerts: Duration = parse_duration("400d")
+    keep_events: Duration = parse_duration("30d")
     name: str = "elasticsearch"
 
 

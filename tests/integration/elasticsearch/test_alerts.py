@@ -15,6 +15,7 @@ from detector.alerting.sinks.elasticsearch import ElasticsearchAlerts
 from detector.alerting.sinks.settings import ElasticsearchSink
 from detector.demo.player import Player
 from detector.demo.setup import lay_out
+from tests.deploy.mappings import leaves, types, unmapped
 
 NOW_NS = 1_800_000_000 * 10**9
 
@@ -38,6 +39,7 @@ async def test_the_days_alerts_come_back_as_they_were_sent(
     player = Player(msgspec.structs.replace(settings, sinks=[sink]), inbox)
     summary = await player.play()
     await player.engine.stop()
+    assert player.summary.dead_letters == 0
     held = _held(admin)
     assert len(summary.alerts) > 5
     assert set(held) == set(summary.alerts)
@@ -46,6 +48,8 @@ async def test_the_days_alerts_come_back_as_they_were_sent(
         assert document["event"].pop("ingested").startswith("20")
         assert document == msgspec.json.decode(msgspec.json.encode(alert.document))
         assert held[alert_id]["_version"] == alert.revision
+        assert "_ignored" not in held[alert_id]
+        assert unmapped({path for path, _ in leaves(document)}, types("isthmus-alerts")) == []
         assert held[alert_id]["_index"] == f"isthmus-alerts-{alert_id[:4]}.{alert_id[4:6]}"
 
 
