@@ -1,0 +1,1 @@
+"""The engine on Kafka: the same tasks, any number of workers."""

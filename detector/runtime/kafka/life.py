@@ -1,0 +1,212 @@
+"""One life of a task: from the fencing of the owner before until it is handed over or lost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from aiokafka import AIOKafkaProducer
+
+from detector.errors import StateError
+from detector.runtime.clock import Clock
+from detector.runtime.kafka.outgoing import Outgoing, dead_letter
+from detector.runtime.kafka.poison import Poison
+from detector.runtime.kafka.stage import Stage
+from detector.runtime.kafka.state import PROGRESS_KEY, Progress, encode_progress, read_state
+from detector.runtime.kafka.transaction import TIMEOUT_S, commit, discard, make_producer
+from detector.runtime.kafka.wire import KafkaRecord, MalformedMessageError
+from detector.runtime.topics.declaring import MAX_MESSAGE_BYTES
+from detector.task import DeadLetter, LogRecord, Tick
+
+MAX_WAITING = 20_000
+"""Outputs that may wait for a checkpoint; above it the task takes no more records until they are committed."""
+
+MAX_RECORD_BYTES = MAX_MESSAGE_BYTES - (64 << 10)
+"""What is larger never goes out: the broker would refuse it, and with it the whole transaction, again and again."""
+
+
+class TaskLostError(Exception):
+    """A task is of no more use: memory and log may differ. A new life starts from what was committed."""
+
+
+class TaskLife:
+    """A task with its producer; any error ends it, and only what it committed was.
+
+    Args:
+        stage: What it is a task of.
+        partition: Of the stage's input.
+        client: Arguments for clients of the broker.
+        clock: Wall time.
+        poison: What is known of records that the task failed on.
+
+    Attributes:
+        position: Offset of the next record to apply.
+        turn: Raised whenever what was fetched before may no longer be applied.
+        sought: The turn for which the reader stands at `position`.
+        processed: Records applied in this life.
+        is_touched: Whether records were applied since the last checkpoint.
+    """
+
+    def __init__(self, stage: Stage, partition: int, client: Mapping[str, Any], clock: Clock, poison: Poison) -> None:
+        self.stage, self.partition = stage, partition
+        self.position = 0
+        self.turn = 0
+        self.sought = -1
+        self.processed = 0
+        self.is_touched = False
+        self._client, self._clock, self._poison = client, clock, poison
+        self._progress = Progress()
+        self._outgoing: list[Outgoing] = []
+        self._lost: BaseException | None = None
+        self._producer: AIOKafkaProducer | None = None
+        self._committing = asyncio.Lock()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether so much waits for the next checkpoint that no more should be read."""
+        return len(self._outgoing) >= MAX_WAITING
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether an error has ended it."""
+        return self._lost is not None
+
+    async def open(self) -> None:
+        """Fence the owner before, then read what it committed: in this order nothing can follow what was read.
+
+        Raises:
+            StateError: What was committed cannot be read.
+            KafkaError: The broker cannot be used.
+        """
+        identity = self.stage.names.transactional_id(self.stage.name, self.partition)
+        self._producer = make_producer(self._client, identity)
+        await self._producer.start()
+        stored = await read_state(self._client, self.stage.names.state(self.stage.name), self.partition)
+        self._progress = msgspec.structs.replace(stored.progress, generation=stored.progress.generation + 1)
+        self.position = stored.progress.position
+        self._task = self.stage.make(self.partition, self._progress.generation)
+        await stored.restore(self._task)
+
+    def process(self, records: Sequence[KafkaRecord]) -> None:
+        """Apply records of the input in their order; those applied before are left out.
+
+        Raises:
+            TaskLostError: The task failed on one of them.
+        """
+        fresh = [record for record in records if record.offset >= self.position]
+        if not fresh or self._lost is not None:
+            return
+        if self._poison.is_suspect(fresh[0].offset):
+            for record in fresh:
+                self._apply([record])
+        else:
+            self._apply(fresh)
+
+    def tick(self, clock_ns: int | None = None) -> None:
+        """Tell the task the time, and that its reader stood at the end then, if it did.
+
+        Raises:
+            TaskLostError: The task failed.
+        """
+        if self._lost is None:
+            self._fold([Tick(self._clock.now_ns(), clock_ns)], None)
+
+    async def checkpoint(self, *, timeout_s: float = TIMEOUT_S) -> None:
+        """Commit outputs, changed state and position together.
+
+        Raises:
+            TaskLostError: They may or may not be committed; a new life will know.
+        """
+        async with self._committing:
+            if self._lost is not None:
+                raise TaskLostError(self._where()) from self._lost
+            records = self._take()
+            if not records or self._producer is None:
+                return
+            try:
+                await asyncio.wait_for(commit(self._producer, records, self.stage.name), timeout_s)
+            except asyncio.CancelledError as error:
+                self._lost = error
+                raise
+            except Exception as error:
+                self._lost = error
+                raise TaskLostError(f"{self._where()}: {error!r}") from error
+            self._poison.forget_before(self._progress.position)
+
+    async def close(self) -> None:
+        """Let go of the producer; what was not committed is forgotten."""
+        self._lost = self._lost or TaskLostError(self._where())
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await discard(producer)
+
+    def _apply(self, records: Sequence[KafkaRecord]) -> None:
+        entries = list[LogRecord]()
+        ready_ns = self._progress.ready_ns
+        for record in records:
+            ready_ns = max(ready_ns, record.timestamp * 1_000_000)
+            entry = self._decode(record, ready_ns)
+            if entry is not None:
+                entries.append(entry)
+        self._fold(entries, records)
+        self.position = records[-1].offset + 1
+        self.processed += len(records)
+        self._progress = Progress(self.position, self._progress.generation, ready_ns)
+        self.is_touched = True
+
+    def _decode(self, record: KafkaRecord, ready_ns: int) -> LogRecord | None:
+        reason = self._poison.reason(record.offset)
+        if reason is None:
+            try:
+                return self.stage.decode(record, ready_ns)
+            except MalformedMessageError as error:
+                reason = str(error)
+            except StateError as error:
+                self._lost = error
+                raise
+        self._reject(record.key, record.value, f"{record.topic}/{record.partition}/{record.offset}: {reason}")
+        return None
+
+    def _fold(self, entries: Sequence[LogRecord], records: Sequence[KafkaRecord] | None) -> None:
+        try:
+            outputs = self._task.process(entries)
+            self._outgoing += [
+                each for each in self.stage.routing.route(outputs, self._clock.now_ns()) if self._fits(each)
+            ]
+        except Exception as error:
+            self._lost = error
+            self._poison.suspect([record.offset for record in records or ()], error)
+            raise TaskLostError(f"{self._where()}: {error!r}") from error
+
+    def _fits(self, outgoing: Outgoing) -> bool:
+        if len(outgoing.value or b"") <= MAX_RECORD_BYTES:
+            return True
+        self._reject(outgoing.key, outgoing.value, f"for {outgoing.topic}: larger than {MAX_RECORD_BYTES} bytes")
+        return False
+
+    def _reject(self, key: bytes | None, value: bytes | None, error: str) -> None:
+        letter = DeadLetter(
+            id=(key or b"").decode("utf-8", "backslashreplace"),
+            stage=self.stage.name,
+            source="",
+            dataset="",
+            received_ns=self._clock.now_ns(),
+            error=error,
+            value=(value or b"")[: MAX_RECORD_BYTES // 2],
+        )
+        self._outgoing.append(dead_letter(self.stage.names, letter))
+
+    def _take(self) -> list[Outgoing]:
+        """Take everything that one transaction holds, at one instant between two batches."""
+        topic = self.stage.names.state(self.stage.name)
+        state = [Outgoing(topic, self.partition, key, value) for key, value in self._task.dirty()]
+        if not (self._outgoing or state or self.is_touched):
+            return []
+        records, self._outgoing, self.is_touched = self._outgoing, [], False
+        progress = Outgoing(topic, self.partition, PROGRESS_KEY, encode_progress(self._progress))
+        return [*records, *state, progress]
+
+    def _where(self) -> str:
+        return f"{self.stage.name} {self.partition}"

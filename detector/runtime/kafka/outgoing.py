@@ -1,0 +1,127 @@
+"""Where each output of a task goes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from connectors.record import RawRecord, hashed_id
+from detector.alert import Alert, AlertDraft
+from detector.candidate import Candidate
+from detector.runtime.enginelog import engine_event_value
+from detector.runtime.kafka.cohesion import Cohesion
+from detector.runtime.kafka.wire import (
+    Headers,
+    alert_headers,
+    alert_value,
+    dead_letter_headers,
+    encode_passed,
+    raw_headers,
+)
+from detector.runtime.partitioner import partition_of
+from detector.runtime.topics.names import TopicNames
+from detector.task import ENGINE_DATASET, ENGINE_SOURCE, DeadLetter, EngineEvent, Feed, Output, PartitionClock
+from normalizers.context.rows import ContextRows
+from normalizers.event import EcsEvent
+
+_json = msgspec.json.Encoder()
+
+
+class Outgoing(msgspec.Struct, frozen=True):
+    """A record to be written: its place, key, value and headers; no value deletes the key."""
+
+    topic: str
+    partition: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers = []
+
+
+class Routing(msgspec.Struct, frozen=True):
+    """What decides where outputs go.
+
+    Attributes:
+        names: Names of topics.
+        raw_partitions: Of the raw log and of the events.
+        candidate_partitions: Of the candidates.
+        cohesion: Candidate to its partition.
+        keep_events: Whether events are given out.
+        shares_context: Whether feeds teach context, so that everyone must know how far they have come.
+    """
+
+    names: TopicNames
+    raw_partitions: int
+    candidate_partitions: int
+    cohesion: Cohesion
+    keep_events: bool
+    shares_context: bool
+
+    def route(self, outputs: Sequence[Output], now_ns: int) -> list[Outgoing]:
+        """Write outputs as records, in their order.
+
+        Args:
+            outputs: Of one task.
+            now_ns: When engine events are taken into the raw log.
+        """
+        found = list[Outgoing]()
+        for output in outputs:
+            match output:
+                case Candidate():
+                    partition = self.cohesion.partition(output)
+                    found.append(Outgoing(self.names.candidates(1), partition, None, encode_passed(output)))
+                case PartitionClock():
+                    found.extend(self._clock(output))
+                case EcsEvent() if not self.keep_events:
+                    pass
+                case _:
+                    found.append(self._other(output, now_ns))
+        return found
+
+    def _clock(self, clock: PartitionClock) -> list[Outgoing]:
+        value = encode_passed(clock)
+        topic = self.names.candidates(1)
+        found = [Outgoing(topic, partition, None, value) for partition in range(self.candidate_partitions)]
+        if self.shares_context:
+            # Under one key a partition, so that the compacted log keeps the last.
+            found.append(Outgoing(self.names.context, 0, b"clock/%d" % clock.partition, value))
+        return found
+
+    def _other(self, output: Output, now_ns: int) -> Outgoing:
+        names = self.names
+        match output:
+            case AlertDraft():
+                return Outgoing(names.drafts, 0, output.alert_id.encode(), encode_passed(output))
+            case Alert():
+                return Outgoing(names.alerts, 0, output.id.encode(), alert_value(output), alert_headers(output))
+            case EcsEvent():
+                partition = partition_of(output.source, self.raw_partitions)
+                return Outgoing(names.events, partition, output.source.encode(), _json.encode(_flat(output)))
+            case DeadLetter():
+                return dead_letter(names, output)
+            case Feed():
+                return context_record(names, output.rows)
+            case EngineEvent():
+                return self._engine_event(output, now_ns)
+        raise TypeError(f"no route for {type(output).__name__}")
+
+    def _engine_event(self, event: EngineEvent, now_ns: int) -> Outgoing:
+        key = hashed_id("key", ENGINE_SOURCE, event.id)
+        record = RawRecord(key, ENGINE_SOURCE, ENGINE_DATASET, now_ns, engine_event_value(event))
+        partition = partition_of(ENGINE_SOURCE, self.raw_partitions)
+        return Outgoing(self.names.raw, partition, ENGINE_SOURCE.encode(), record.value, raw_headers(record))
+
+
+def dead_letter(names: TopicNames, letter: DeadLetter) -> Outgoing:
+    """Write a dead letter."""
+    return Outgoing(names.dead_letters, 0, letter.id.encode(), letter.value, dead_letter_headers(letter))
+
+
+def context_record(names: TopicNames, rows: ContextRows) -> Outgoing:
+    """Write context rows, under a key of their own: nothing of the context log may be compacted away."""
+    value = encode_passed(rows)
+    return Outgoing(names.context, 0, f"rows/{rows.table}/{hashed_id(value)}".encode(), value)
+
+
+def _flat(event: EcsEvent) -> dict[str, object]:
+    return {"event.id": event.id, **event.fields}

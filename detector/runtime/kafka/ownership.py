@@ -1,0 +1,184 @@
+"""The tasks of one stage that the consumer group has given to this worker."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+import structlog
+from aiokafka.errors import KafkaError
+
+from detector.errors import DetectorError
+from detector.runtime.clock import Clock
+from detector.runtime.kafka.life import TaskLife, TaskLostError
+from detector.runtime.kafka.poison import Poison
+from detector.runtime.kafka.stage import Stage
+from detector.runtime.kafka.wire import KafkaRecord
+
+REOPEN_S = 3.0
+"""A task that was lost is opened again after this long: if another worker has taken it over, the group tells us before,
+so that we do not fence the rightful owner."""
+
+_IDLE_TICK_S = 1.0
+_log = structlog.get_logger(__name__)
+
+
+class Chunk(msgspec.Struct, frozen=True):
+    """Records on their way to a task.
+
+    Attributes:
+        life: The task's life when they were fetched.
+        turn: Its turn then.
+        records: In the order of their offsets.
+        clock_ns: Set instead of records when the reader stood at the end of the partition: nothing with an earlier
+            append time follows.
+    """
+
+    life: TaskLife
+    turn: int
+    records: Sequence[KafkaRecord] = ()
+    clock_ns: int | None = None
+
+
+class Ownership:
+    """Opens tasks when they are assigned, keeps them alive, and hands them over.
+
+    Args:
+        stage: The stage.
+        client: Arguments for clients of the broker.
+        clock: Wall time.
+        checkpoint_s: Longest time between two checkpoints.
+        on_failure: Told what no retry can mend; the worker ends.
+
+    Attributes:
+        lives: Partition to the task that is open.
+        progressed_s: Monotonic time at which something was last committed or nothing was left to do.
+    """
+
+    def __init__(
+        self,
+        stage: Stage,
+        client: Mapping[str, Any],
+        clock: Clock,
+        *,
+        checkpoint_s: float,
+        on_failure: Callable[[BaseException], None],
+    ) -> None:
+        self.stage = stage
+        self.lives: dict[int, TaskLife] = {}
+        self.progressed_s = time.monotonic()
+        self.is_suspended = False
+        self._client, self._clock = client, clock
+        self._checkpoint_s, self._on_failure = checkpoint_s, on_failure
+        self._holders: dict[int, asyncio.Task[None]] = {}
+        self._poison: dict[int, Poison] = {}
+
+    @property
+    def partitions(self) -> tuple[int, ...]:
+        """Partitions that are ours, open or not."""
+        return tuple(sorted(self._holders))
+
+    def readable(self) -> dict[int, Chunk]:
+        """Return what to read on for: partition to an empty chunk of its task's present turn."""
+        if self.is_suspended:
+            return {}
+        return {
+            partition: Chunk(life, life.turn)
+            for partition, life in self.lives.items()
+            if life.sought == life.turn and not life.is_full and not life.is_lost
+        }
+
+    def unsought(self) -> dict[int, TaskLife]:
+        """Return the tasks to whose position the reader must be set."""
+        if self.is_suspended:
+            return {}
+        return {partition: life for partition, life in self.lives.items() if life.sought != life.turn}
+
+    def apply(self, chunk: Chunk) -> None:
+        """Apply a chunk, unless its task was lost or handed over since it was fetched."""
+        life = chunk.life
+        if self.lives.get(life.partition) is not life or chunk.turn != life.turn:
+            return
+        try:
+            if chunk.clock_ns is None:
+                life.process(chunk.records)
+            else:
+                life.tick(chunk.clock_ns)
+        except TaskLostError as error:
+            _log.warning("task_failed", stage=self.stage.name, partition=life.partition, error=str(error))
+        except DetectorError as error:
+            self._on_failure(error)
+
+    async def release(self, *, timeout_s: float) -> None:
+        """Commit what there is, before partitions may be given to others; nothing is applied until `assign`."""
+        self.is_suspended = True
+        for life in self.lives.values():
+            life.turn += 1
+        # One that is just being opened might fence whoever gets it next.
+        opening = [self._holders.pop(each) for each in set(self._holders) - set(self.lives)]
+        for holder in opening:
+            holder.cancel()
+        last = [life.checkpoint(timeout_s=timeout_s) for life in self.lives.values()]
+        # What fails here is done again by the next owner.
+        await asyncio.gather(*last, return_exceptions=True)
+
+    async def assign(self, partitions: Iterable[int]) -> None:
+        """Take over what is new, go on with what stayed, let go of the rest."""
+        assigned = set(partitions)
+        gone = [self._holders.pop(each) for each in set(self._holders) - assigned]
+        for holder in gone:
+            holder.cancel()
+        await asyncio.gather(*gone, return_exceptions=True)
+        self.is_suspended = False
+        for partition in sorted(assigned - set(self._holders)):
+            self._holders[partition] = asyncio.create_task(self._hold(partition), name=f"{self.stage.name} {partition}")
+        _log.info("partitions_assigned", stage=self.stage.name, partitions=sorted(assigned))
+
+    async def close(self, *, timeout_s: float) -> None:
+        """Commit what there is and let go of everything."""
+        await self.release(timeout_s=timeout_s)
+        await self.assign(())
+        self.is_suspended = True
+
+    async def _hold(self, partition: int) -> None:
+        poison = self._poison.setdefault(partition, Poison())
+        while True:
+            if not self.is_suspended:
+                life = TaskLife(self.stage, partition, self._client, self._clock, poison)
+                try:
+                    await self._live(life)
+                except (TaskLostError, KafkaError, TimeoutError, OSError) as error:
+                    _log.warning("task_lost", stage=self.stage.name, partition=partition, error=str(error))
+                except Exception as error:  # noqa: BLE001  handed to the worker, which ends by it
+                    self._on_failure(error)
+                    return
+                finally:
+                    self.lives.pop(partition, None)
+                    await life.close()
+            await asyncio.sleep(REOPEN_S)
+
+    async def _live(self, life: TaskLife) -> None:
+        began = time.monotonic()
+        await life.open()
+        self.lives[life.partition] = life
+        _log.info(
+            "task_opened",
+            stage=self.stage.name,
+            partition=life.partition,
+            position=life.position,
+            seconds=round(time.monotonic() - began, 3),
+        )
+        # Spread over the interval, so that the checkpoints of a worker's tasks do not all fall on one instant.
+        due_s = time.monotonic() + self._checkpoint_s * life.partition / self.stage.partitions
+        ticked_s = 0.0
+        while True:
+            await asyncio.sleep(max(0.0, due_s - time.monotonic()))
+            due_s = time.monotonic() + self._checkpoint_s
+            if not self.is_suspended and (life.is_touched or due_s - ticked_s > _IDLE_TICK_S):
+                ticked_s = due_s
+                life.tick()
+            await life.checkpoint()
+            self.progressed_s = time.monotonic()

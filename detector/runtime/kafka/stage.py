@@ -1,0 +1,64 @@
+"""The stages as Kafka sees them: what each reads, and how its tasks are made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from detector.rules.model import RuleSet
+from detector.runtime.assembly import TaskMaker
+from detector.runtime.kafka.cohesion import Cohesion
+from detector.runtime.kafka.outgoing import Routing
+from detector.runtime.kafka.wire import KafkaRecord, decode_passed, decode_raw
+from detector.runtime.topics.names import TopicNames
+from detector.settings import KafkaSettings, Settings
+from detector.task import LogRecord, Task
+
+STAGES = ("sense", "correlate", "group")
+"""In the order of the flow."""
+
+
+class Stage(msgspec.Struct, frozen=True):
+    """A stage.
+
+    Attributes:
+        name: Such as ``sense``.
+        topic: What it reads.
+        partitions: How many partitions that has, and so how many tasks there are.
+        make: Makes the task of a partition for its n-th owner.
+        decode: Reads a record, given its append time.
+        routing: Where its outputs go.
+        names: Names of topics.
+    """
+
+    name: str
+    topic: str
+    partitions: int
+    make: Callable[[int, int], Task]
+    decode: Callable[[KafkaRecord, int], LogRecord]
+    routing: Routing
+    names: TopicNames
+
+
+def build_stages(settings: Settings, kafka: KafkaSettings, ruleset: RuleSet, maker: TaskMaker) -> dict[str, Stage]:
+    """Describe every stage."""
+    names, partitions = TopicNames(kafka.prefix), kafka.partitions
+    routing = Routing(
+        names,
+        partitions.raw,
+        partitions.candidates,
+        Cohesion(ruleset, maker.reach, partitions.candidates),
+        settings.keep_events,
+        bool(maker.reach.fed),
+    )
+    inputs: dict[str, tuple[str, int, Callable[[int, int], Task], Callable[[KafkaRecord, int], LogRecord]]] = {
+        "sense": (names.raw, partitions.raw, maker.sense, decode_raw),
+        "correlate": (names.candidates(1), partitions.candidates, lambda *_: maker.correlate(), _passed),
+        "group": (names.drafts, 1, lambda *_: maker.group(), _passed),
+    }
+    return {name: Stage(name, *inputs[name], routing, names) for name in STAGES}
+
+
+def _passed(record: KafkaRecord, _ready_ns: int) -> LogRecord:
+    return decode_passed(record)

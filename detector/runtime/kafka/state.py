@@ -1,0 +1,112 @@
+"""The state of one task in its compacted topic: what it remembers, and how far it has come."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from detector.errors import StateError
+from detector.task import Task
+
+PROGRESS_KEY = b"\x00progress"
+"""Sorts before and differs from every key of a task."""
+
+_VERSION = b"\x01"
+_SLICE = 5_000
+"""Entries given to a task at once; between two slices other tasks get their turn."""
+
+_encoder = msgspec.msgpack.Encoder()
+
+
+class Progress(msgspec.Struct, frozen=True, array_like=True):
+    """How far a task has come.
+
+    Attributes:
+        position: Offset of the next record of its input.
+        generation: How many owners the task has had.
+        ready_ns: Largest append time among the records before.
+    """
+
+    position: int = 0
+    generation: int = 0
+    ready_ns: int = 0
+
+
+class StoredState(msgspec.Struct):
+    """What the topic holds: the last value of each key."""
+
+    entries: dict[bytes, bytes]
+    progress: Progress
+
+    async def restore(self, task: Task) -> None:
+        """Give a task its entries, in the order of their keys."""
+        for number, key in enumerate(sorted(self.entries)):
+            task.restore(key, self.entries[key])
+            if number % _SLICE == _SLICE - 1:
+                await asyncio.sleep(0)
+        task.restored()
+
+
+def encode_progress(progress: Progress) -> bytes:
+    """Write progress as the value of its key."""
+    return _VERSION + _encoder.encode(progress)
+
+
+def decode_progress(value: bytes) -> Progress:
+    """Read progress.
+
+    Raises:
+        StateError: It is of another version, or not readable.
+    """
+    if value[:1] != _VERSION:
+        raise StateError(f"progress is of unknown version {value[:1]!r}; use the program version that wrote it")
+    try:
+        return msgspec.msgpack.decode(value[1:], type=Progress)
+    except msgspec.DecodeError as error:
+        raise StateError(f"progress cannot be read: {error}") from error
+
+
+async def read_state(client: Mapping[str, Any], topic: str, partition: int) -> StoredState:
+    """Read one partition of a state topic whole.
+
+    The owner before must be fenced already: then nothing of it can follow.
+
+    Raises:
+        StateError: The progress cannot be read.
+        KafkaError: The broker cannot be asked.
+    """
+    place = TopicPartition(topic, partition)
+    state = StoredState({}, Progress())
+    reader = AIOKafkaConsumer(
+        **client,
+        isolation_level="read_committed",
+        enable_auto_commit=False,
+        max_partition_fetch_bytes=8 << 20,
+        fetch_max_wait_ms=50,
+    )
+    await reader.start()
+    try:
+        reader.assign([place])
+        await reader.seek_to_beginning(place)
+        end = (await reader.end_offsets([place]))[place]
+        # The position, not the offset of the last record: the last offset of a transaction is its marker.
+        while await reader.position(place) < end:
+            for records in (await reader.getmany(timeout_ms=200)).values():
+                for record in records:
+                    _keep(state, record.key, record.value)
+    finally:
+        await reader.stop()
+    return state
+
+
+def _keep(state: StoredState, key: bytes, value: bytes | None) -> None:
+    if value is None:
+        state.entries.pop(key, None)
+    elif key == PROGRESS_KEY:
+        state.progress = decode_progress(value)
+    else:
+        state.entries[key] = value

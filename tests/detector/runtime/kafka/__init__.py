@@ -1,0 +1,1 @@
+"""The runtime on Kafka, as far as it needs no broker."""
