@@ -20,7 +20,7 @@ class Adaptation(NamedTuple):
 
     Attributes:
         pipeline: The merged pipelines; None without any.
-        pipeline_hash: Of their texts, for semantic hashes.
+        pipeline_hash: Of their texts.
         placeholders: The lists.
         fields: Maps fields outside detections.
     """

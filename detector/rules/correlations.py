@@ -14,8 +14,9 @@ from detector.rules.condition import Operator
 from detector.rules.correlationkeys import ROLES, check_keys, check_twice
 from detector.rules.documents import RuleDocument
 from detector.rules.expression import RuleExpression, parse_expression
+from detector.rules.meaning import meaning_of_correlation
 from detector.rules.meta import read_meta, suggest
-from detector.rules.model import Absence, CorrelationRule, CorrelationType, During, FirstSeen, Threshold
+from detector.rules.model import Absence, CorrelationRule, CorrelationType, During, FirstSeen, RuleMeta, Threshold
 
 TYPES = get_args(CorrelationType)
 OPERATORS = get_args(Operator)
@@ -24,6 +25,9 @@ _MONTH_NS, _YEAR_NS = 2_629_746 * 10**9, 31_556_952 * 10**9
 
 MAX_DURATION_NS = 100 * _YEAR_NS
 """Times are 64-bit nanoseconds: what lies a window and its widening ahead must still be one."""
+
+_UNREAD = RuleMeta(id="", name="", title="")
+"""Stands where what people read will stand: what a rule means is needed for it."""
 
 Resolve = Callable[[str], str]
 """Name or id of a rule to its id; raises ValueError when there is none."""
@@ -91,8 +95,8 @@ def read_correlation(
     rules = _rules(body, kind, resolve)
     condition = _condition(body, kind, rules, resolve)
     aliases = _aliases(body.get("aliases"), resolve, rules)
-    return CorrelationRule(
-        meta=read_meta(document, _semantic(body, condition, aliases, resolve, hashes)),
+    rule = CorrelationRule(
+        meta=_UNREAD,
         type=kind,  # type: ignore[arg-type]  # checked above
         rules=rules,
         group_by=tuple(_names(body.get("group-by"))),
@@ -112,6 +116,7 @@ def read_correlation(
         during=_during(body, resolve) if kind == "during" else None,
         first_seen=_first_seen(body) if kind == "first_seen" else None,
     )
+    return msgspec.structs.replace(rule, meta=read_meta(document, meaning_of_correlation(rule, hashes)))
 
 
 def _rules(body: dict[str, Any], kind: str, resolve: Resolve) -> tuple[str, ...]:
@@ -125,26 +130,6 @@ def _rules(body: dict[str, Any], kind: str, resolve: Resolve) -> tuple[str, ...]
     if not rules:
         raise ValueError("names no rules")
     return tuple(rules)
-
-
-def _semantic(
-    body: dict[str, Any],
-    condition: _Condition,
-    aliases: dict[str, dict[str, str]],
-    resolve: Resolve,
-    hashes: Mapping[str, str],
-) -> object:
-    """Return what gives a correlation its meaning: a rule stands for its own, whatever it is called."""
-    spelt = {key: value for key, value in body.items() if key not in ROLES}
-    if aliases:
-        spelt["aliases"] = {
-            name: {hashes[rule]: path for rule, path in fields.items()} for name, fields in aliases.items()
-        }
-    if condition.expression is not None:
-        spelt["condition"] = msgspec.to_builtins(condition.expression.resolved(hashes.__getitem__))
-    elif isinstance(body.get("condition"), str):
-        del spelt["condition"]  # all of the rules, as if it were not there
-    return [spelt, [[key, [hashes[resolve(name)] for name in _names(body.get(key))]] for key in ROLES]]
 
 
 def _condition(body: dict[str, Any], kind: str, rules: tuple[str, ...], resolve: Resolve) -> _Condition:

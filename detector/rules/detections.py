@@ -15,6 +15,7 @@ from detector.rules.condition import Condition, Or, field_paths
 from detector.rules.convert import UnsupportedConditionError, convert
 from detector.rules.documents import RuleDocument
 from detector.rules.fieldmapping import OURS
+from detector.rules.meaning import meaning_of_detection
 from detector.rules.meta import read_meta, suggest
 from detector.rules.model import DetectionRule, LogSource, Suppress
 from detector.rules.naming import Names, joined
@@ -33,14 +34,12 @@ class Parsed(NamedTuple):
         names: Where in it each selection stands.
         logsource: After the pipelines; empty where none was written.
         written: Log source before them.
-        adapted_by: Hash of the pipelines and the listed values that it took, for semantic hashes.
     """
 
     condition: Condition
     names: Names
     logsource: LogSource
     written: LogSource
-    adapted_by: list[object]
 
 
 def read_detection(document: RuleDocument, adaptation: Adaptation) -> DetectionRule:
@@ -55,9 +54,8 @@ def read_detection(document: RuleDocument, adaptation: Adaptation) -> DetectionR
     if suppress is not None and content.get("taxonomy") != OURS:
         names = tuple(adaptation.fields.field(name, [parsed.written]) for name in suppress.group_by)
         suppress = Suppress(suppress.timespan_ns, names)
-    semantic = [content.get("detection"), content.get("logsource"), content.get("suppress"), *parsed.adapted_by]
     return DetectionRule(
-        meta=read_meta(document, semantic),
+        meta=read_meta(document, meaning_of_detection(parsed.condition, parsed.logsource, suppress)),
         logsource=parsed.logsource,
         condition=parsed.condition,
         field_paths=frozenset(field_paths(parsed.condition)),
@@ -79,7 +77,7 @@ def parse_detection(content: dict[str, Any], adaptation: Adaptation) -> Parsed:
     if "condition" not in detection:
         raise ValueError(f"its detection has no `condition`{_misspelt(detection)}")
     pipeline = None if content.get("taxonomy") == OURS else adaptation.pipeline
-    placeholders = adaptation.placeholders.fresh()
+    placeholders = adaptation.placeholders
     try:
         plain = _plain(content, described=pipeline is not None)
         rule = SigmaRule.from_dict(plain | {"detection": spelt(detection)})
@@ -99,7 +97,6 @@ def parse_detection(content: dict[str, Any], adaptation: Adaptation) -> Parsed:
         *(parsed[0] if len(parsed) == 1 else joined(Or, parsed)),
         _logsource(rule) if content.get("logsource") else LogSource(),
         written if content.get("logsource") else LogSource(),
-        [adaptation.pipeline_hash if pipeline is not None else "", *([placeholders.used] if placeholders.used else [])],
     )
 
 

@@ -17,6 +17,7 @@ from detector.rules.adaptation import Adaptation
 from detector.rules.condition import And, Or, field_paths, since
 from detector.rules.detections import parse_detection
 from detector.rules.documents import RuleDocument
+from detector.rules.meaning import meaning_of_condition, meaning_of_detection
 from detector.rules.meta import check_keys, hash_of, key_of, suggest
 from detector.rules.model import AppliedFilter, DetectionRule, LogSource, RuleSet
 from detector.rules.naming import Named, joined
@@ -130,7 +131,9 @@ class Filters:
         logsource = {key: value for key in LogSource.__struct_fields__ if (value := getattr(written, key)) is not None}
         detection = {key: value for key, value in body.items() if key != "rules"}
         parsed = parse_detection({**content, "logsource": logsource, "detection": detection}, self._adaptation)
-        filter_hash = hash_of([detection, content.get("logsource"), expires_ns, *parsed.adapted_by])
+        named = (parsed.condition, parsed.names)
+        condition, names = named if expires_ns is None else joined(Or, [named, (since(expires_ns), ())])
+        filter_hash = meaning_of_condition(condition)
         applied = AppliedFilter(
             id=str(content.get("id") or content.get("name") or filter_hash),
             title=document.title,
@@ -140,8 +143,6 @@ class Filters:
             ticket=_text(content.get("ticket")),
             expires_ns=expires_ns,
         )
-        named = (parsed.condition, parsed.names)
-        condition, names = named if expires_ns is None else joined(Or, [named, (since(expires_ns), ())])
         return _Part(applied, (condition, ((0, f"filter: {applied.title}"), *names)), filter_hash)
 
 
@@ -175,7 +176,7 @@ def about(applied: AppliedFilter) -> str:
 
 def _narrowed(rule: DetectionRule, parts: Sequence[_Part]) -> DetectionRule:
     condition, names = joined(And, [(rule.condition, rule.names), *(part.condition for part in parts)])
-    semantic_hash = hash_of([rule.meta.semantic_hash, *(part.hash for part in parts)])
+    semantic_hash = hash_of(meaning_of_detection(condition, rule.logsource, rule.suppress))
     filters = tuple(part.applied for part in parts)
     meta = msgspec.structs.replace(rule.meta, semantic_hash=semantic_hash, filters=filters)
     paths = frozenset(field_paths(condition))

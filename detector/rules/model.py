@@ -78,8 +78,8 @@ class RuleMeta(msgspec.Struct, frozen=True, kw_only=True):
         path: File it came from.
         line: 1-based line of its document.
         generate: False when it exists only for correlations (Sigma's `generate`).
-        semantic_hash: Changes exactly when the meaning does: detection, log source, correlation, filters, pipelines,
-            listed values.
+        semantic_hash: Changes with the meaning (`detector.rules.meaning`), not with words, order, names or pipelines
+            that make the same of it.
         filters: What narrows it, expired ones too.
     """
 

@@ -68,20 +68,10 @@ class Placeholders:
 
     Args:
         lists: By name.
-
-    Attributes:
-        used: What one rule took so far, for its semantic hash; `fresh` begins anew.
     """
 
     def __init__(self, lists: Lists) -> None:
         self._lists = {name: tuple(map(_listed, values)) for name, values in lists.items()}
-        self.used: dict[str, list[list[object]]] = {}
-
-    def fresh(self) -> Placeholders:
-        """Return the same lists with nothing used."""
-        other = Placeholders({})
-        other._lists = self._lists
-        return other
 
     def digest(self) -> dict[str, list[list[object]]]:
         """Return all lists as plain data, whatever the order of their values."""
@@ -115,7 +105,6 @@ class Placeholders:
                 f"placeholder %{name}% is not resolved; add rows of list {name!r} to the context table `{TABLE}`, or"
                 f" give it by --placeholders or a pipeline{suggest(name, self._lists)}"
             )
-        self.used[name] = _plain(found)
         return found
 
 
