@@ -26,10 +26,19 @@ class Composer:
         plan: The correlation.
         router: Knows how each rule's fields give groups.
         names: Rule id to the name under which sentences and later levels know it.
+
+    Attributes:
+        plan: The correlation.
+        generates: It alerts, and does not only feed others.
     """
 
     def __init__(self, plan: Plan, router: CandidateRouter, names: Mapping[str, str]) -> None:
+        self.renew(plan, router, names)
+
+    def renew(self, plan: Plan, router: CandidateRouter, names: Mapping[str, str]) -> None:
+        """Go on under other rules, in which the correlation means the same whatever it and others are called."""
         self.plan = plan
+        self.generates = plan.rule.meta.generate
         self._router = router
         self._names = names
         # `suppress` carries its rule's own id: its results would be its own input.

@@ -13,7 +13,7 @@ from detector.candidate import Candidate
 from detector.correlation.level import Level
 from detector.correlation.liveness import Run, Watch
 from detector.correlation.ordering import END_OF_INPUT, NOT_YET
-from detector.correlation.plan import CorrelationSettings, plan_correlations
+from detector.correlation.plan import CorrelationSettings, Plan, plan_correlations
 from detector.correlation.routing import CandidateRouter
 from detector.correlation.settling import Settler
 from detector.correlation.watermark import Watermark
@@ -83,25 +83,17 @@ class Correlator:
         self._settler = settler
         self._watermark = Watermark(partitions, max_wait_ns)
         self._watch = Watch(settings.watched_from_ns)
+        self._settings = settings
         self._plans = plans = plan_correlations(ruleset, settings)
         metas = [
             *(rule.meta for rule in ruleset.rules.values()),
             *(rule.meta for rule in ruleset.correlations.values()),
         ]
-        self._names = names = {meta.id: meta.name for meta in metas}
+        self._names = {meta.id: meta.name for meta in metas}
         self._meanings = {key: meaning_of(plan.rule) for key, plan in plans.items()}
         self._activations = dict[str, Activation]()
         self._level_of = {key: plan.rule.level for key, plan in plans.items()}
-        self._levels = {
-            number: Level(
-                {key: plan for key, plan in plans.items() if plan.rule.level == number},
-                self._router,
-                settings,
-                names,
-                self._watch,
-            )
-            for number in LEVELS
-        }
+        self._levels = self._made_levels()
         self._passed = dict.fromkeys(LEVELS, (NOT_YET, NOT_YET))
         self._unsettled: dict[str, Candidate] = {}
         self._dirty: dict[bytes, object] = {}
@@ -177,28 +169,40 @@ class Correlator:
             level.restored(self._passed[number])
 
     def succeed(self, before: Correlator) -> bool:
-        """Go on with the state of another correlator whose correlations are the same.
+        """Go on with the groups of another correlator whose correlations mean the same; forget what others had seen.
 
         Args:
-            before: Must not be used any more.
+            before: Must not be used any more; its changes are taken.
 
         Returns:
-            Whether they are; otherwise its stored state is to be restored, and what changed is left out of that.
+            Whether that can be; otherwise, which is when something is waited for or kept longer or shorter than
+            before, its stored state is to be restored.
         """
-        if (self._plans, self._router.routes) != (
-            before._plans,
-            before._router.routes,
-        ) or self._named() != before._named():
+        if not self._keeps_pace(before):
             return False
-        self._watermark, self._watch, self._levels = before._watermark, before._watch, before._levels
-        self._passed, self._unsettled, self._dirty = before._passed, before._unsettled, before._dirty
-        self._activations = before._activations
+        self._watermark, self._watch, self._passed = before._watermark, before._watch, before._passed
+        self._unsettled, self._dirty, self._activations = before._unsettled, before._dirty, before._activations
+        self._levels = self._made_levels()  # groups ask the watch that was there before
         self._activate()
+        for number, level in self._levels.items():
+            level.succeed(before._levels[number])
         return True
 
-    def _named(self) -> dict[str, tuple[str, str]]:
-        """Return names and titles of the rules that correlations name, as sentences, steps and levels use them."""
-        return {rule_id: (self._names[rule_id], self._router.title_of(rule_id)) for rule_id in self._router.routes}
+    def _keeps_pace(self, before: Correlator) -> bool:
+        """Return whether correlations of unchanged meaning have plans that differ in words only."""
+        known = before._plans
+        same = (key for key in self._plans if key in known and self._meanings[key] == before._meanings[key])
+        return all(known[key] == msgspec.structs.replace(self._plans[key], rule=known[key].rule) for key in same)
+
+    def _made_levels(self) -> dict[int, Level]:
+        """Make levels without groups."""
+        shares = {number: dict[str, Plan]() for number in LEVELS}
+        for key, plan in self._plans.items():
+            shares[plan.rule.level][key] = plan
+        return {
+            number: Level(share, self._router, self._settings, self._names, self._watch)
+            for number, share in shares.items()
+        }
 
     def _activate(self) -> None:
         """Tell which correlations are new or mean something else now, and since when."""

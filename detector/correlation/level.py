@@ -13,6 +13,7 @@ from detector.correlation.effects import Effects
 from detector.correlation.group import Changes, Group, Timer
 from detector.correlation.groups import Groups
 from detector.correlation.groupstate import Decision, GroupState, closed_early
+from detector.correlation.identity import group_id
 from detector.correlation.liveness import Watch
 from detector.correlation.ordering import END_OF_INPUT, NOT_YET, OrderedBuffer
 from detector.correlation.plan import CorrelationSettings, Plan
@@ -51,9 +52,10 @@ class Level:
         names: Mapping[str, str],
         watch: Watch,
     ) -> None:
+        self._router, self._names = router, names
+        self._composers = {key: Composer(plan, router, names) for key, plan in plans.items()}
         self._groups = {
-            key: Groups(plan, group_maker(Composer(plan, router, names), settings, watch))
-            for key, plan in plans.items()
+            key: Groups(plan, group_maker(self._composers[key], settings, watch)) for key, plan in plans.items()
         }
         self._longest_ns = max((plan.lateness_ns for plan in plans.values()), default=0)
         self._budget = settings.budget
@@ -139,6 +141,26 @@ class Level:
         else:
             groups.of(stored[1]).state = stored[2]
 
+    def succeed(self, before: Level) -> None:
+        """Go on with the groups of correlations that mean the same as in another level, and forget those of others.
+
+        Args:
+            before: Of the same watch; its changes are taken, and it must not be used any more.
+        """
+        self._strict, self._eager = before._strict, before._eager
+        gone = dict[str, Groups]()
+        for key, groups in before._groups.items():
+            mine = self._groups.get(key)
+            if mine is None or key in self.changed:
+                gone[key] = groups
+                continue
+            self._composers[key] = composer = before._composers[key]
+            composer.renew(mine.plan, self._router, self._names)
+            groups.plan = mine.plan
+            self._groups[key] = groups
+        if gone:
+            self._leave(gone)
+
     def restored(self, passed_ns: tuple[int, int]) -> None:
         """Set the timers that follow from the restored state."""
         self._strict.passed_ns, self._eager.passed_ns = passed_ns
@@ -223,6 +245,29 @@ class Level:
         if period_ns > groups.overflowed_ns:
             groups.overflowed_ns = period_ns
             self.effects.notice(_overflow(correlation_id, groups.order_ns, period_ns, self._budget))
+
+    def _leave(self, gone: Mapping[str, Groups]) -> None:
+        """Forget correlations that left the rules or mean something else now; what was still open is closed."""
+        every = sorted((group_id(name, key), name, key) for name, groups in gone.items() for key in groups.known)
+        for _, correlation_id, key in every:
+            groups = gone[correlation_id]
+            group = groups.known.pop(key)
+            if group.state.draft is not None:
+                self.effects.draft(closed_early(group.state.draft))
+                group.state.draft = None
+            changes = group.dissolve(groups.order_ns, self.effects)
+            if changes is not None:
+                self._settle(groups, key, group, changes)
+            if self._log is not None:
+                self._log.group(correlation_id, key, None)
+        left = set(gone.values())
+        for buffer in (self._strict, self._eager):
+            self.effects.forgotten += buffer.drop(
+                lambda each: each.correlation_id in gone if isinstance(each, Candidate) else each[0] in left
+            )
+        if self._log is not None:
+            self._log.forget(self.effects.forgotten)
+        self.effects.forgotten = []
 
     def _set(self, groups: Groups, key: GroupKey, timer: Timer) -> None:
         name = f"{groups.plan.rule.meta.id}\x1f{key!r}\x1f{timer.name}\x1f{timer.event_id}"

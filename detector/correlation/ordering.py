@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
 from typing import Final, Generic, TypeVar
 
@@ -44,6 +44,14 @@ class OrderedBuffer(Generic[T]):
     def add_timer(self, due_ns: int, key: str, timer: T) -> None:
         """Let a timer wait; one that is no longer wanted is recognised by its owner."""
         heapq.heappush(self._timers, (due_ns, key, self._number(), timer))
+
+    def drop(self, is_gone: Callable[[Candidate | T], bool]) -> list[Candidate]:
+        """Let some things wait no longer, and return the candidates among them, in the order of their turns."""
+        waiting = self._sorted()
+        self._waiting = [entry for entry in waiting if not is_gone(entry[4])]
+        self._timers = [entry for entry in self._timers if not is_gone(entry[3])]
+        heapq.heapify(self._timers)
+        return [entry[4] for entry in waiting if is_gone(entry[4])]
 
     def due(self, watermark_ns: int) -> Iterator[tuple[int, Candidate | T]]:
         """Take everything that has come to its turn, with its due time; timers may be added meanwhile.

@@ -132,7 +132,7 @@ class TriggeredGroup:
         for result in self._composer.result(hit, self._key, order_ns):
             effects.result(result)
         draft = None
-        if self._plan.rule.meta.generate:
+        if self._composer.generates:
             hit.ahead = effects.ahead
             draft = self._composer.draft(hit, self._key, order_ns, "closed", opened_by=trigger)
             effects.draft(draft)

@@ -86,7 +86,6 @@ class Windowing:
         self.span_ns = plan.rule.timespan_ns
         self.max_episode_ns = plan.rule.max_episode_ns
         self.needs_silence = plan.needs_silence
-        self.generate = plan.rule.meta.generate
         self.refires = plan.rule.refire == "every"
         self.counts_events = not condition.counts_rules and len(plan.rule.rules) > 1
 
@@ -220,7 +219,7 @@ class WindowedGroup:
         if first:
             for result in shared.composer.result(hit, self._key, order_ns):
                 effects.result(result)
-        if not shared.generate:
+        if not shared.composer.generates:
             return
         if shared.refires:
             effects.draft(shared.composer.draft(hit, self._key, order_ns, "closed"))
