@@ -125,7 +125,7 @@ class FirstSeenGroup:
         hit.late = candidate.ready_ns - candidate.time_ns > learning.lateness_ns
         for result in learning.composer.result(hit, self._key, order_ns):
             effects.result(result)
-        if learning.composer.plan.rule.meta.generate:
+        if learning.composer.generates:
             effects.draft(learning.composer.draft(hit, self._key, order_ns, "closed"))
 
 

@@ -52,7 +52,9 @@ class StateLog:
         self._obsolete.append(key)
 
     def take(self) -> Iterator[tuple[bytes, bytes | None]]:
-        """Yield what changed since the last call."""
+        """Yield what changed since the last call; what was met under another meaning first, as it may be there anew."""
+        for key in self._obsolete:
+            yield key, None
         places = dict[tuple[str, GroupKey], str]()
 
         def key_of(kind: str, correlation_id: str, group: GroupKey, event_id: str, rule_id: str) -> bytes:
@@ -75,8 +77,6 @@ class StateLog:
         for (correlation_id, group, name), decision in self._decisions.items():
             key = key_of("d", correlation_id, group, name, "")
             yield key, None if decision is None else _VERSION + _encoder.encode((correlation_id, group, decision))
-        for key in self._obsolete:
-            yield key, None
         self._candidates, self._groups, self._decisions, self._obsolete = [], {}, {}, []
 
 

@@ -26,6 +26,7 @@ BODIES = {
     "without": "type: temporal\n  condition: r_a and not r_b\n  timespan: 5s\n",
     "absence": "type: absence\n  trigger: r_a\n  missing: [r_b]\n  timespan: 5s\n",
     "during": "type: during\n  trigger: r_c\n  open: [r_a]\n  close: [r_b]\n  max_age: 8s\n",
+    "first": "type: first_seen\n  rules: [r_a, r_b]\n  field: event.action\n  learn: 5s\n  horizon: 60s\n",
     "outer": "type: event_count\n  rules: [count]\n  timespan: 9s\n  condition: {gte: 2}\n",
 }
 EXAMPLES = 1_000 if os.environ.get("ISTHMUS_LONG") else 60
@@ -134,3 +135,17 @@ def _groups(correlator: Correlator) -> dict[str, dict[object, object]]:
     for each in correlator._levels.values():
         found |= {name: groups.known for name, groups in each._groups.items()}  # type: ignore[misc]  # any group
     return found
+
+
+@pytest.mark.parametrize("hands_over", [True, False])
+def test_an_episode_under_a_new_meaning_is_kept_though_one_under_the_old_is_dropped(*, hands_over: bool) -> None:
+    """A group that is dropped and there anew at the next checkpoint has one entry: that of the new meaning."""
+    line = _Line(dict.fromkeys(BODIES, "same"), hands_over=hands_over)
+    for number, edit in enumerate(["meaning", "same"]):
+        time_s = 30.0 * number
+        fields = {"event.action": "a", "user.name": "x"}
+        line.feed([Arrival(f"e{number}", time_s, time_s, {**fields}), Arrival(f"z{number}", time_s, time_s + 12, {})])
+        line.change(dict.fromkeys(BODIES, "same") | {"few": edit})
+    line.finish()
+    closed = [draft.reason for draft in line.drafts.values() if draft.rule_id == "few"]
+    assert closed == ["the rule left or changed while this went on"] * 2
