@@ -17,9 +17,10 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
         source: Logical source id such as ``plant-a/pacs-1``: the unit of clock, order and heartbeat.
         dataset: Which normalizer reads it, such as ``gallagher.event``; empty while unrecognised.
         value: The bytes as received.
-        input: Identity of an input that can be read again (a file), else None.
-        position: Where in that input the document ends, in bytes; None without `input`.
+        input: Identity of an input that can be read again (a file, a partition), else None.
+        position: Where in that input the document ends, in bytes or records; None without `input`.
         key: Idempotency key given by the sender, else None.
+        received_ns: When a collector before us took it, UTC nanoseconds; None: we are the first.
     """
 
     source: str
@@ -28,6 +29,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     input: str | None = None
     position: int | None = None
     key: str | None = None
+    received_ns: int | None = None
 
 
 class RawRecord(msgspec.Struct, frozen=True):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from connectors.kafka.settings import KafkaTopics
 from connectors.secret import read_secret
 
 DEFAULT_UDP_BYTES = 64 << 10
@@ -169,5 +170,5 @@ class Folder(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="folde
     max_line_bytes: int = DEFAULT_LINE_BYTES
 
 
-InputSettings = SyslogUdp | SyslogTcp | HttpPush | FileTail | Folder
+InputSettings = SyslogUdp | SyslogTcp | HttpPush | FileTail | Folder | KafkaTopics
 """What `inputs` of the settings file may hold."""

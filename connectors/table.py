@@ -6,6 +6,7 @@ from connectors.file_tail import FileTailConnector
 from connectors.folder import FolderConnector
 from connectors.http_push import HttpPushListener
 from connectors.intake import Connector, Intake
+from connectors.kafka.settings import KafkaTopics
 from connectors.settings import FileTail, Folder, HttpPush, InputSettings, SyslogTcp, SyslogUdp
 from connectors.syslog_tcp import SyslogTcpListener
 from connectors.syslog_udp import SyslogUdpListener
@@ -24,3 +25,12 @@ def build_connector(settings: InputSettings, intake: Intake) -> Connector:
             return FileTailConnector(settings, intake)
         case Folder():
             return FolderConnector(settings, intake)
+        case KafkaTopics():
+            return _kafka(settings, intake)
+
+
+def _kafka(settings: KafkaTopics, intake: Intake) -> Connector:
+    # The client takes a fifth of a second to import, which only its users should pay.
+    from connectors.kafka.reading import KafkaConnector  # noqa: PLC0415
+
+    return KafkaConnector(settings, intake)

@@ -37,6 +37,8 @@ _STRUCTS: tuple[type[msgspec.Struct], ...] = (
     settings.KafkaSettings,
     settings.KafkaPartitions,
     settings.FanOut,
+    kafka.KafkaTopics,
+    kafka.KafkaTopic,
     kafka.KafkaConnection,
     kafka.KafkaTls,
     kafka.KafkaSasl,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -11,7 +12,7 @@ import msgspec
 import yaml
 
 from connectors.errors import ConnectorSettingsError
-from connectors.kafka.settings import KafkaConnection
+from connectors.kafka.settings import KafkaConnection, KafkaTopics
 from connectors.settings import FileTail, Folder, InputSettings
 from detector.alerting.sinks.settings import SinkSettings, anchored
 from detector.correlation.plan import BUDGET
@@ -232,7 +233,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Raises:
             SettingsError: A zone is not an IANA zone.
         """
-        return {source: _profile(source, settings) for source, settings in self.sources.items()}
+        profiles = {source: _profile(source, settings) for source, settings in self.sources.items()}
+        for source in _of_untrusted_times(self.inputs):
+            known = profiles.get(source) or SourceProfile(id=source)
+            profiles[source] = msgspec.structs.replace(known, is_received_trusted=False)
+        return profiles
 
     def lateness_ns(self, dataset: str) -> int:
         """Return the lateness of a dataset."""
@@ -323,7 +328,15 @@ def _anchored_pipeline(name: str, folder: Path) -> str:
 def _anchored_input(settings: InputSettings, folder: Path) -> InputSettings:
     if isinstance(settings, FileTail | Folder):
         return msgspec.structs.replace(settings, path=folder / settings.path)
+    if isinstance(settings, KafkaTopics):
+        return msgspec.structs.replace(settings, connection=settings.connection.anchored(folder))
     return settings
+
+
+def _of_untrusted_times(inputs: Sequence[InputSettings]) -> list[str]:
+    """Return the sources whose time of receipt may be the device's own."""
+    kafka = (each for each in inputs if isinstance(each, KafkaTopics))
+    return [topic.source for each in kafka for topic in each.topics if topic.create_time == "untrusted"]
 
 
 def _profile(source: str, settings: SourceSettings) -> SourceProfile:

@@ -22,6 +22,8 @@ class SourceProfile(msgspec.Struct, frozen=True, kw_only=True):
         clock_offset_ns: Fixed error of its clock: device time minus true time.
         clock_uncertainty_ns: Half-width around the corrected time.
         expectation_ns: It is heard at least this often (heartbeat); None: its silence proves nothing.
+        is_received_trusted: False: whoever gave the time of receipt may be the device itself, so that nothing can be
+            learned of its clock.
         collector: Source through which its records come, such as a door controller's server; None: straight.
     """
 
@@ -33,4 +35,5 @@ class SourceProfile(msgspec.Struct, frozen=True, kw_only=True):
     clock_offset_ns: int = 0
     clock_uncertainty_ns: int = 0
     expectation_ns: int | None = None
+    is_received_trusted: bool = True
     collector: str | None = None

@@ -72,6 +72,11 @@ class TopicAdmin:
             for name, partitions in shapes.items()
         }
 
+    async def cluster_id(self) -> str:
+        """Return the id of the cluster, which stays the same for as long as its data."""
+        described = await self._client.describe_cluster()
+        return str(described["cluster_id"])
+
     async def create(self, topic: Topic) -> None:
         """Make a topic.
 

@@ -17,7 +17,7 @@ from connectors.kafka.settings import KafkaConnection, KafkaSasl
 from connectors.secret import read_secret
 
 # At DEBUG aiokafka logs each request whole, passwords and tokens included.
-logging.getLogger("aiokafka.conn").setLevel(logging.INFO)
+logging.getLogger("aiokafka.conn").setLevel(logging.WARNING)
 
 
 class Startable(Protocol):

@@ -105,6 +105,55 @@ class KafkaConnection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         )
 
 
+class KafkaTopic(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One topic that somebody else fills.
+
+    Attributes:
+        name: The topic.
+        source: Source of records that name none in the header `isthmus-source`.
+        dataset: Dataset of records that name none in the header `isthmus-dataset`; by content when unset.
+        unwrap: Take only this field of a record that is a JSON object, such as `message` (Beats, Logstash, Vector),
+            `log` (Fluent Bit) or `conn` (Zeek with `tag_json`); dots lead inwards.
+        create_time: The topic keeps times that its producers give (CreateTime). `refuse`: it is not read. `untrusted`:
+            those count as time of receipt, and the clock of the source as unknown.
+        era: Raise it after the topic was deleted and made anew, so that its offsets count from the beginning.
+    """
+
+    name: str
+    source: str
+    dataset: str = ""
+    unwrap: str | None = None
+    create_time: Literal["refuse", "untrusted"] = "refuse"
+    era: int = 0
+
+
+class KafkaTopics(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="kafka", tag_field="type"):
+    """Topics of Beats, Vector, Logstash, Fluent Bit, Zeek or others, read as their producers fill them.
+
+    Each record is taken once: how far a partition was read is kept with the records, so no consumer group is needed.
+
+    Attributes:
+        connection: The cluster.
+        topics: What to read of it.
+        received_header: Header with the time when a collector that we trust took the record: RFC 3339, or a number of
+            seconds, milliseconds, microseconds or nanoseconds since 1970. Without it, the time of the append counts.
+        start: Where to begin in a partition never read: `earliest` or `latest`.
+        max_record_bytes: Larger records are dead letters.
+    """
+
+    connection: KafkaConnection
+    topics: list[KafkaTopic]
+    received_header: str | None = None
+    start: Literal["earliest", "latest"] = "earliest"
+    max_record_bytes: int = 10 << 20
+
+    def __post_init__(self) -> None:
+        """Refuse to read nothing, or a topic twice."""
+        names = [topic.name for topic in self.topics]
+        if not names or len(set(names)) < len(names):
+            raise ValueError("topics: name at least one, and each once")
+
+
 def _anchored(struct: _Struct, folder: Path, *names: str) -> _Struct:
     paths = {name: folder / path for name in names if (path := getattr(struct, name)) is not None}
     return msgspec.structs.replace(struct, **paths)

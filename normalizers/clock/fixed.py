@@ -24,7 +24,7 @@ def correct_fixed(event: EcsEvent, source: SourceProfile) -> None:
     event.uncertainty_ns = source.clock_uncertainty_ns
     fields = event.fields
     fields["convergence.clock.method"] = "fixed" if source.clock_offset_ns or source.clock_uncertainty_ns else "none"
-    fields["convergence.clock.status"] = "unknown" if lost else "synced"
+    fields["convergence.clock.status"] = "unknown" if lost or not source.is_received_trusted else "synced"
     fields["convergence.clock.offset_ms"] = source.clock_offset_ns / 1e6
     fields["convergence.clock.uncertainty_ms"] = source.clock_uncertainty_ns / 1e6
     fields["convergence.clock.device_time"] = format_utc(device_ns)

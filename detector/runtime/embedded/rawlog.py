@@ -94,7 +94,9 @@ class RawLog:
                 for document in documents:
                     if self._is_repeat(document, inputs, now_ns):
                         continue
-                    received_ns = self._next_received(document.source, now_ns, last)
+                    # Nobody can have taken it later than we do, whatever a header says.
+                    taken_ns = now_ns if document.received_ns is None else min(document.received_ns, now_ns)
+                    received_ns = self._next_received(document.source, taken_ns, last)
                     rows.append(self._row(document, received_ns, max(received_ns, self._floor_ns)))
                     self._floor_ns = max(self._floor_ns, received_ns)
                 self._write(rows, inputs, last)
@@ -207,9 +209,9 @@ class RawLog:
         inputs[document.input] = document.position
         return False
 
-    def _next_received(self, source: str, now_ns: int, last: dict[str, int]) -> int:
+    def _next_received(self, source: str, taken_ns: int, last: dict[str, int]) -> int:
         before = last.get(source) or self._last_received.get(source, 0)
-        last[source] = received_ns = max(now_ns, before + 1)
+        last[source] = received_ns = max(taken_ns, before + 1)
         return received_ns
 
     def _row(self, document: Document, received_ns: int, ready_ns: int) -> tuple[object, ...]:

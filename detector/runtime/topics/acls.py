@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from connectors.kafka.settings import KafkaTopics
 from detector.runtime.topics.declaring import declared_topics
 from detector.runtime.topics.names import LEVELS, STATEFUL_STAGES, TopicNames
 from detector.settings import KafkaSettings, Settings
@@ -72,7 +73,7 @@ def grants(settings: Settings, kafka: KafkaSettings, who: Principals) -> list[Gr
             "make topics",
         ),
         *_worker(names, names.fan_outs(kafka.fan_out), who.worker),
-        *_connector(names, who.connector),
+        *_connector(names, _of_others(settings), who.connector),
         *_subscriber(names, names.fan_outs(kafka.fan_out), who.subscriber),
     ]
 
@@ -90,9 +91,11 @@ def _worker(names: TopicNames, fan_out: Sequence[str], account: str) -> list[Gra
     ]
 
 
-def _connector(names: TopicNames, account: str) -> list[Grant]:
+def _connector(names: TopicNames, of_others: Sequence[str], account: str) -> list[Grant]:
+    inputs = [Grant(account, ("Read",), "topic", tuple(of_others), "take what others bring")] if of_others else []
     # Where an input stood is read from the raw log itself.
     return [
+        *inputs,
         Grant(account, ("Read", "Write"), "topic", (names.raw,), "bring records in, go on where they ended"),
         Grant(account, ("Write",), "topic", (names.dead_letters,), "keep what is no record"),
         # Under a worker's id it could fence the worker.
@@ -110,3 +113,9 @@ def _subscriber(names: TopicNames, fan_out: Sequence[str], account: str) -> list
 
 def _transactions(ids: str, account: str) -> Grant:
     return Grant(account, ("Write", "Describe"), "transactional-id", (ids,), "commit as a whole", prefixed=True)
+
+
+def _of_others(settings: Settings) -> list[str]:
+    """Return the topics that inputs read; those of another cluster want the same right there."""
+    inputs = (each for each in settings.inputs if isinstance(each, KafkaTopics))
+    return list(dict.fromkeys(topic.name for each in inputs for topic in each.topics))
