@@ -1,4 +1,4 @@
-"""What moves between matching and correlation."""
+"""What moves between matching and correlation. None of it can lie in a cycle, so the collector need not look at it."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ GroupKey = tuple[str | None, ...]
 """Values of a correlation's group-by fields in their canonical text form; None is a kept null."""
 
 
-class Match(msgspec.Struct, frozen=True):
+class Match(msgspec.Struct, frozen=True, gc=False):
     """A rule that fired on an event."""
 
     rule_id: str
     event_id: str
 
 
-class Unsettled(msgspec.Struct, frozen=True):
+class Unsettled(msgspec.Struct, frozen=True, gc=False):
     """A match that rests on a missing context row, with all that is needed to look it up again.
 
     Attributes:
@@ -29,7 +29,7 @@ class Unsettled(msgspec.Struct, frozen=True):
     event: EcsEvent
 
 
-class Candidate(msgspec.Struct, frozen=True, kw_only=True):
+class Candidate(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A match on its way to one group of one correlation.
 
     Attributes:
@@ -60,7 +60,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     unsettled: Unsettled | None = None
 
 
-class Step(msgspec.Struct, frozen=True, kw_only=True):
+class Step(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One step of an alert's evidence.
 
     Attributes:

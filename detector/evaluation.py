@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -29,7 +30,7 @@ CANDIDATES = 1_000
 """Candidates correlated at a time."""
 
 
-class Evaluated(msgspec.Struct, frozen=True):
+class Evaluated(msgspec.Struct, frozen=True, gc=False):
     """One match or alert.
 
     Attributes:
@@ -51,12 +52,13 @@ class Evaluated(msgspec.Struct, frozen=True):
     draft: AlertDraft | None = None
 
 
-class Timed(msgspec.Struct, frozen=True):
-    """An event with its position and time."""
+class Timed(msgspec.Struct, frozen=True, gc=False):
+    """An event with its position and time, and the rules that match it."""
 
     index: int
     time_ns: int | None
     event: Mapping[str, Any]
+    rules: tuple[DetectionRule, ...] = ()
 
 
 class BatchEvaluator:
@@ -88,6 +90,8 @@ class BatchEvaluator:
             is_stored=False,
         )
         self._correlator = Correlator(ruleset, [0], settings)
+        # Kept with every event until the end, so most should share one.
+        self._alone = {rule_id: (rule,) for rule_id, rule in ruleset.rules.items()}
         self._latest: dict[str, AlertDraft] = {}
         self._candidates: list[Candidate] = []
         self._clock_ns = NOT_YET
@@ -96,32 +100,35 @@ class BatchEvaluator:
     def evaluate(self, batches: Iterable[Sequence[Mapping[str, Any]]]) -> list[Evaluated]:
         """Return every match and alert of events that come in batches, sorted by time and first event."""
         correlates = bool(self._ruleset.correlations) or any(rule.suppress for rule in self._ruleset.rules.values())
-        matched: Iterable[tuple[Timed, list[DetectionRule]]] = self._matched(batches, correlates=correlates)
+        matched: Iterable[Timed] = self._matched(batches, correlates=correlates)
         if correlates and self._lateness_ns is None:
-            matched = sorted(matched, key=lambda each: _in_time(each[0]))
-        found = [match for timed, rules in matched for match in self._one(timed, rules, correlates=correlates)]
+            matched = sorted(matched, key=_in_time)
+        found = list[Evaluated]()
+        for timed in matched:
+            self._one(timed, found, correlates=correlates)
         if correlates:
             self._correlate()
             self._collect(self._correlator.finish())
             found.extend(self._alerts())
         return sorted(found, key=lambda each: (each.time_ns or 0, each.event_indexes, each.rule_id))
 
-    def _matched(
-        self, batches: Iterable[Sequence[Mapping[str, Any]]], *, correlates: bool
-    ) -> Iterator[tuple[Timed, list[DetectionRule]]]:
+    def _matched(self, batches: Iterable[Sequence[Mapping[str, Any]]], *, correlates: bool) -> Iterator[Timed]:
         """Yield the events that some rule matches; the others are gone with their batch."""
         first = 0
         for events in batches:
-            rules = dict[int, list[DetectionRule]]()
+            rules = dict[int, tuple[DetectionRule, ...]]()
             for row, rule in self._match(events):
-                rules.setdefault(row, []).append(rule)
+                before = rules.get(row)
+                rules[row] = self._alone[rule.meta.id] if before is None else (*before, rule)
             arriving = correlates and self._lateness_ns is not None
-            for row in range(len(events)) if arriving or self._learns else rules:
-                timed = Timed(first + row, instant_ns(time_of(events[row], self._time_field)), events[row])
-                if timed.time_ns is not None:
-                    self._note_time(timed.time_ns, arriving=arriving)
+            notes = arriving or self._learns
+            for row in range(len(events)) if notes else rules:
+                event = events[row]
+                time_ns = instant_ns(time_of(event, self._time_field))
+                if notes and time_ns is not None:
+                    self._note_time(time_ns, arriving=arriving)
                 if row in rules:
-                    yield timed, rules[row]
+                    yield Timed(first + row, time_ns, event, rules[row])
             first += len(events)
 
     def _note_time(self, time_ns: int, *, arriving: bool) -> None:
@@ -145,12 +152,12 @@ class BatchEvaluator:
         steps = tuple(msgspec.structs.replace(step, event_id=str(int(step.event_id))) for step in draft.steps)
         return msgspec.structs.replace(draft, steps=steps)
 
-    def _one(self, timed: Timed, rules: list[DetectionRule], *, correlates: bool) -> Iterator[Evaluated]:
+    def _one(self, timed: Timed, found: list[Evaluated], *, correlates: bool) -> None:
         event = None
-        for rule in rules:
+        for rule in timed.rules:
             if rule.meta.generate and rule.suppress is None:
                 meta = rule.meta
-                yield Evaluated(meta.id, meta.title, meta.name, (timed.index,), timed.time_ns)
+                found.append(Evaluated(meta.id, meta.title, meta.name, (timed.index,), timed.time_ns))
             if correlates and timed.time_ns is not None and self._router.is_named(rule.meta.id):
                 event = event or as_event(timed)
                 self._clock_ns = max(self._clock_ns, timed.time_ns)
@@ -190,8 +197,8 @@ def time_of(event: Mapping[str, Any], time_field: str) -> object:
     return value
 
 
-def _in_time(timed: Timed) -> tuple[bool, int, int]:
-    return timed.time_ns is None, timed.time_ns or 0, timed.index
+def _in_time(timed: Timed) -> float:
+    return math.inf if timed.time_ns is None else timed.time_ns
 
 
 def as_event(timed: Timed) -> EcsEvent:

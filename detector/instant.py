@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 _UNITS = ((10**11, 10**9), (10**14, 10**6), (10**17, 10**3))
 """Seconds, milliseconds and microseconds: each number below the first counts units of so many nanoseconds.
 
@@ -16,11 +17,9 @@ _LONGEST = 40
 
 def instant_ns(value: object) -> int | None:
     """Return a time in UTC nanoseconds, None when the value is none; a text without a zone is UTC."""
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, int | float):
-        return _of_number(value)
-    if not isinstance(value, str) or len(value) > _LONGEST:
+    if not isinstance(value, str):
+        return _of_number(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    if len(value) > _LONGEST:
         return None
     try:
         stamp = datetime.fromisoformat(value)
@@ -31,8 +30,7 @@ def instant_ns(value: object) -> int | None:
 
 def datetime_ns(stamp: datetime) -> int:
     """Return a date's UTC nanoseconds; without a zone it is UTC."""
-    since = (stamp if stamp.tzinfo is not None else stamp.replace(tzinfo=UTC)) - _EPOCH
-    return (since.days * 86_400 + since.seconds) * 10**9 + since.microseconds * 1_000
+    return ((stamp if stamp.tzinfo is not None else stamp.replace(tzinfo=UTC)) - _EPOCH) // _MICROSECOND * 1_000
 
 
 def utc_of(value: object) -> datetime | None:

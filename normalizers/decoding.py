@@ -15,6 +15,7 @@ MAX_FIELDS = 2_000
 MAX_DEPTH = 12
 MAX_TEXT = 100_000
 _SCALARS = frozenset({int, float, bool, type(None)})
+_TEXT = {str}
 
 
 _decoders: dict[Any, msgspec.json.Decoder[Any]] = {}
@@ -64,7 +65,10 @@ def flatten(content: dict[str, Any], prefix: str = "") -> dict[str, Value]:
 
 def _is_flat(content: dict[str, Any]) -> bool:
     """Return whether nothing is to be done, as for most events that come flat."""
-    for value in content.values():
+    values = content.values()
+    if set(map(type, values)) == _TEXT:
+        return max(map(len, values)) <= MAX_TEXT and len(content) <= MAX_FIELDS
+    for value in values:
         kind = value.__class__
         if (kind is str and len(value) > MAX_TEXT) or (kind is not str and kind not in _SCALARS):
             return False

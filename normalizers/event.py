@@ -11,7 +11,7 @@ Value = Scalar | list[Scalar]
 """What a field may hold: a scalar or a flat list of scalars."""
 
 
-class EcsEvent(msgspec.Struct):
+class EcsEvent(msgspec.Struct, gc=False):
     """One thing that happened, in ECS.
 
     Attributes:

@@ -34,7 +34,7 @@ class _NumberCondition:
         """Count candidates out that are not kept any longer."""
         if window.tally is not None:
             window.tally.leave(candidates)
-            if not len(window):
+            if not window.size:
                 window.tally = None
 
     def hits(self, window: Window, candidate: Candidate, *, is_newest: bool, is_open: bool) -> Sequence[Hit]:
@@ -112,14 +112,14 @@ class CountCondition(_NumberCondition):
         if (
             least is not None
             and is_newest
-            and (len(window) < least or window.from_newest(least)[0] < candidate.time_ns - self._span_ns)
+            and (window.size < least or window.from_newest(least)[0] < candidate.time_ns - self._span_ns)
         ):
             return ()
         return super().hits(window, candidate, is_newest=is_newest, is_open=is_open)
 
     def next_change_ns(self, window: Window, expired_ns: int) -> int | None:
         """Return when too few are left, as far as can be told now; None once they are too few."""
-        if self._least is None or len(window) < self._least:
+        if self._least is None or window.size < self._least:
             return super().next_change_ns(window, expired_ns)
         time_ns = window.from_newest(self._least)[0]
         return time_ns + self._span_ns if time_ns > expired_ns else None
@@ -150,7 +150,7 @@ class ValueCondition(_NumberCondition):
     def _newest(self, window: Window, start_ns: int, end_ns: int) -> float | None:
         running = window.tally
         if running is None:
-            if len(window) <= _FEW:
+            if window.size <= _FEW:
                 return self._afresh(window, start_ns, end_ns)
             running = window.tally = RunningTally(self._tally(), start_ns)
             for entry in window.forwards(start_ns):

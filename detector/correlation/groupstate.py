@@ -8,7 +8,7 @@ from detector.alert import AlertDraft
 from detector.correlation.ordering import NOT_YET
 
 
-class GroupState(msgspec.Struct):
+class GroupState(msgspec.Struct, gc=False):
     """Episode and expiry of one group.
 
     Attributes:

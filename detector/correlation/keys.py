@@ -161,9 +161,10 @@ def _plain_key(parts: tuple[KeyPart, ...], fields: Mapping[str, Value]) -> Group
     key = list[str]()
     for part in parts:
         value = fields.get(part.field_path)
-        if not isinstance(value, str) or len(value) > MAX_KEY_CHARS:
+        if value.__class__ is not str or len(value) > MAX_KEY_CHARS:
             return None
-        key.append(_with_domain(part, fields, value.lower() if part.folded else value))
+        text = value.lower() if part.folded else value
+        key.append(text if part.domain_path is None else _with_domain(part, fields, text))
     return tuple(key)
 
 

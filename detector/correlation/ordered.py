@@ -45,7 +45,7 @@ class OrderedCondition:
         is_open: bool,  # noqa: ARG002  one entry a rule is all the evidence there is
     ) -> Sequence[Hit]:
         """Return the chain that the candidate ends, and those of later last events that it completes."""
-        if len(window) < len(self._rules) or len(window.rules()) < self._different:
+        if window.size < len(self._rules) or len(window.rules()) < self._different:
             return ()
         if is_newest and candidate.rule_name != self._rules[-1] and not self._may_precede_others(window, candidate):
             return ()

@@ -31,6 +31,10 @@ PREFIXES = (
 MAX_FIELDS = 512
 """Fields of one candidate; a result of several parts reaches it first, an ordinary event has below 100."""
 
+_MAX_SHAPES = 256
+_MAX_SHAPE = 8_192
+"""Shapes of events that are remembered, and characters of the names in each: at most 4 MiB."""
+
 _PLACEHOLDER = re.compile(r"\{(?P<paths>[^{}]{1,500})\}")
 _MIN_INT, _MAX_INT = -(2**63), 2**64 - 1
 
@@ -40,14 +44,32 @@ class Projection:
 
     def __init__(self, extra: Iterable[str]) -> None:
         self._extra = tuple(sorted({path for path in extra if not path.startswith(PREFIXES)}))
+        self._of_shape: dict[tuple[str, ...], tuple[str, ...]] = {}
 
     def __call__(self, fields: dict[str, Value]) -> dict[str, Value]:
         """Return the fields to carry, long texts and lists cut."""
-        kept = {path: _bounded(value) for path, value in fields.items() if path.startswith(PREFIXES)}
-        for path in self._extra:
-            if path in fields:
-                kept[path] = _bounded(fields[path])
-        return kept if len(kept) <= MAX_FIELDS else dict(list(kept.items())[:MAX_FIELDS])
+        shape = tuple(fields)
+        paths = self._of_shape.get(shape)
+        if paths is None:
+            paths = self._paths(shape)
+        kept = {path: fields[path] for path in paths}
+        for path, value in kept.items():
+            if value.__class__ is str:
+                if len(value) > MAX_TEXT_CHARS:
+                    kept[path] = _bounded(value)
+            elif value is not None:
+                kept[path] = _bounded(value)
+        return kept
+
+    def _paths(self, shape: tuple[str, ...]) -> tuple[str, ...]:
+        """Choose among the fields of an event, and remember the choice for others with the same."""
+        own = [path for path in shape if path.startswith(PREFIXES)]
+        paths = tuple([*own, *(path for path in self._extra if path in shape)][:MAX_FIELDS])
+        if sum(map(len, shape)) <= _MAX_SHAPE:
+            if len(self._of_shape) >= _MAX_SHAPES:
+                self._of_shape.clear()
+            self._of_shape[shape] = paths
+        return paths
 
 
 def needed_fields(correlation: CorrelationRule, rule_id: str) -> set[str]:

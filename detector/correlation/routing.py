@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Iterator
 
 import msgspec
+from msgspec.structs import replace
 
 from detector.alert import AlertDraft
-from detector.candidate import Candidate, Unsettled
+from detector.candidate import Candidate, GroupKey, Unsettled
 from detector.correlation.evidence import step_of
 from detector.correlation.identity import alert_id
 from detector.correlation.keys import KeyPart, groups_of, key_parts
@@ -86,9 +88,9 @@ class CandidateRouter:
         if not routes:
             return candidates
         template = self._template(self._ruleset.rules[rule_id].meta, event, ready_ns, unsettled)
-        for route in routes:
-            for group in self._groups(route, template.fields):
-                candidates.append(msgspec.structs.replace(template, correlation_id=route.correlation_id, group=group))
+        for route, groups in self._places(routes, template.fields):
+            for group in groups:
+                candidates.append(replace(template, correlation_id=route.correlation_id, group=group))
         return candidates
 
     def draft_for(self, meta: RuleMeta, event: EcsEvent, ready_ns: int) -> AlertDraft:
@@ -112,7 +114,7 @@ class CandidateRouter:
         """Return what an unsettled candidate becomes once its context is final; its groups may have changed."""
         if candidate.unsettled is None:
             return [candidate]
-        event = msgspec.structs.replace(candidate.unsettled.event, fields=fields)
+        event = replace(candidate.unsettled.event, fields=fields)
         rule_id = candidate.rule_name
         if not any(route.correlation_id == candidate.correlation_id for route in self._routes.get(rule_id, ())):
             return [self.draft_for(self._ruleset.rules[rule_id].meta, event, candidate.ready_ns)]
@@ -129,9 +131,9 @@ class CandidateRouter:
             result: A correlation's result; its `rule_name` is the correlation's id.
         """
         return [
-            msgspec.structs.replace(result, correlation_id=route.correlation_id, group=group)
-            for route in self._routes.get(result.rule_name, ())
-            for group in self._groups(route, result.fields)
+            replace(result, correlation_id=route.correlation_id, group=group)
+            for route, groups in self._places(self._routes.get(result.rule_name, ()), result.fields)
+            for group in groups
         ]
 
     def title_of(self, rule_id: str) -> str:
@@ -147,13 +149,19 @@ class CandidateRouter:
         """Return how matches of a rule enter a correlation, None when they do not."""
         return next((each for each in self._routes.get(rule_id, ()) if each.correlation_id == correlation_id), None)
 
-    def _groups(self, route: Route, fields: dict[str, Value]) -> list[tuple[str | None, ...]]:
-        groups, excess = groups_of(route.parts, fields, keep_null=route.keep_null)
-        if excess:
-            self.left_out["excess_groups"] += excess
-        if not groups:
-            self.left_out["unkeyed"] += 1
-        return groups
+    def _places(self, routes: Iterable[Route], fields: dict[str, Value]) -> Iterator[tuple[Route, list[GroupKey]]]:
+        """Yield the groups that fields give on each route; alike routes one after another share the reading."""
+        groups, excess = list[GroupKey](), 0
+        parts, keep_null = None, False
+        for route in routes:
+            if route.parts is not parts or route.keep_null is not keep_null:
+                parts, keep_null = route.parts, route.keep_null
+                groups, excess = groups_of(parts, fields, keep_null=keep_null)
+            if excess:
+                self.left_out["excess_groups"] += excess
+            if not groups:
+                self.left_out["unkeyed"] += 1
+            yield route, groups
 
     def _template(self, meta: RuleMeta, event: EcsEvent, ready_ns: int, unsettled: Unsettled | None) -> Candidate:
         fields = self._projections[meta.id](event.fields)
@@ -175,10 +183,12 @@ class CandidateRouter:
         needed = {rule_id: set[str]() for rule_id in routes}
         names = {key: rule.meta.name for key, rule in ruleset.rules.items()}
         names |= {key: rule.meta.name for key, rule in ruleset.correlations.items()}
+        known = dict[tuple[KeyPart, ...], tuple[KeyPart, ...]]()
         correlations = [*ruleset.correlations.values(), *_suppressed(ruleset)]
         for correlation in correlations:
             for rule_id in named_rules(correlation):
                 parts = key_parts(correlation, rule_id)
+                parts = known.setdefault(parts, parts)
                 routes[rule_id].append(Route(correlation.meta.id, parts, correlation.null_group == "keep"))
                 paths = needed_fields(correlation, rule_id) | sentence_fields(correlation.meta)
                 needed[rule_id] |= read_of_part(paths, names[rule_id])
@@ -190,7 +200,8 @@ class CandidateRouter:
         for rule in ruleset.rules.values():
             needed[rule.meta.id] |= sentence_fields(rule.meta)
         self._routes = {rule_id: tuple(found) for rule_id, found in routes.items()}
-        self._projections = {rule_id: Projection(needed[rule_id]) for rule_id in ruleset.rules}
+        projections = {paths: Projection(paths) for paths in {frozenset(each) for each in needed.values()}}
+        self._projections = {rule_id: projections[frozenset(needed[rule_id])] for rule_id in ruleset.rules}
 
 
 def _suppressed(ruleset: RuleSet) -> list[CorrelationRule]:

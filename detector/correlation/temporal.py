@@ -39,7 +39,7 @@ class TemporalCondition:
         is_open: bool,  # noqa: ARG002  one entry a rule is all the evidence there is
     ) -> Sequence[Hit]:
         """Return a hit for the candidate, and for each retained one after it whose window it has joined late."""
-        if len(window) < self._least or len(window.rules()) < self._least:
+        if window.size < self._least or len(window.rules()) < self._least:
             return ()
         return list(self._around_each(window, candidate, is_newest=is_newest))
 

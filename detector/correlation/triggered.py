@@ -90,7 +90,7 @@ class TriggeredGroup:
 
     def is_empty(self) -> bool:
         """Whether neither a candidate nor a decision is left."""
-        return not len(self.window) and not self.decisions
+        return not self.window.size and not self.decisions
 
     def _decided_at(self, trigger: Candidate) -> int:
         raise NotImplementedError

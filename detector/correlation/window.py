@@ -26,16 +26,20 @@ class Timeline:
 
     What is forgotten stays in front of the list until it is half of it, so that forgetting costs the same however
     long the list is.
+
+    Attributes:
+        size: How many entries; read several times a candidate, which a call would double the cost of.
     """
 
-    __slots__ = ("_entries", "_first")
+    __slots__ = ("_entries", "_first", "size")
 
     def __init__(self) -> None:
         self._entries: list[Entry] = []
         self._first = 0
+        self.size = 0
 
     def __len__(self) -> int:
-        return len(self._entries) - self._first
+        return self.size
 
     def __iter__(self) -> Iterator[Entry]:
         """Yield the entries, oldest first."""
@@ -108,19 +112,22 @@ class Timeline:
     def _add(self, entry: Entry) -> bool | None:
         """Put an entry in its place: True at the end, False before others, None when it is there already."""
         entries = self._entries
-        if len(entries) == self._first or entry[0] > entries[-1][0]:
+        if not self.size or entry[0] > entries[-1][0]:
             entries.append(entry)
+            self.size += 1
             return True
         at = bisect_left(entries, entry[:3], self._first)
         if at < len(entries) and entries[at][:3] == entry[:3]:
             return None
         entries.insert(at, entry)
+        self.size += 1
         return at == len(entries) - 1
 
     def _forget(self, count: int) -> list[Entry]:
         entries = self._entries
         first = self._first + count
         forgotten = entries[self._first : first]
+        self.size -= count
         if first == len(entries) or (first >= _COMPACTED_FROM and 2 * first >= len(entries)):
             del entries[:first]
             first = 0
@@ -169,15 +176,16 @@ class Window(Timeline):
     def rules(self) -> set[str]:
         """Return the rules of which something is there."""
         if self._is_indexed():
-            return {rule_id for rule_id, timeline in self._of_rule.items() if len(timeline)}
+            return {rule_id for rule_id, timeline in self._of_rule.items() if timeline.size}
         return {entry[2] for entry in self}
 
     def of_rule(self, rule_id: str) -> Timeline:
         """Return what one rule matched."""
         if self._is_indexed():
-            return self._of_rule.get(rule_id) or _EMPTY
+            return self._of_rule.get(rule_id, _EMPTY)
         found = Timeline()
         found._entries = [entry for entry in self if entry[2] == rule_id]  # noqa: SLF001  one class fills the other
+        found.size = len(found._entries)  # noqa: SLF001  as above
         return found
 
     def rule_between(self, rule_id: str, start_ns: int, end_ns: int) -> Sequence[Entry]:
@@ -187,20 +195,20 @@ class Window(Timeline):
     def evict_before(self, time_ns: int) -> list[Candidate]:
         """Forget what happened before a time, and return it."""
         entries = self._entries
-        if len(entries) == self._first or entries[self._first][0] >= time_ns:
+        if not self.size or entries[self._first][0] >= time_ns:
             return []
         return self._evict(self._at(time_ns) - self._first)
 
     def evict_oldest(self, keep: int) -> list[Candidate]:
         """Forget the oldest beyond a number, and return them."""
-        excess = len(self._entries) - self._first - keep
+        excess = self.size - keep
         return self._evict(excess) if excess > 0 else []
 
     def _is_indexed(self) -> bool:
         """Return whether there are lists by rule; they are made when there are more than a few entries."""
         if self._of_rule:
             return True
-        if len(self) < _INDEXED_FROM:
+        if self.size < _INDEXED_FROM:
             return False
         self._of_rule = {}
         for entry in self:

@@ -109,7 +109,7 @@ class WindowedGroup:
         forgotten = window.evict_before(order_ns - shared.retention_ns)
         if forgotten:
             self._forget(forgotten, effects)
-        if not len(window) and self.state.draft is None:
+        if not window.size and self.state.draft is None:
             # As a group that was just made: whether it was swept up in between must make no difference.
             self.state.expired_ns = NOT_YET
         if shared.counts_events and window.has_event(candidate.time_ns, candidate.event_id):
@@ -121,7 +121,7 @@ class WindowedGroup:
             return None
         if shared.condition.tallies:
             shared.condition.entered(window, candidate)
-        if len(window) > shared.max_candidates:
+        if window.size > shared.max_candidates:
             evicted = window.evict_oldest(shared.max_candidates)
             effects.counts["evicted"] += len(evicted)
             self._forget(evicted, effects)
@@ -191,7 +191,7 @@ class WindowedGroup:
 
     def is_empty(self) -> bool:
         """Whether neither a candidate nor an episode is left."""
-        return not len(self.window) and self.state.draft is None
+        return not self.window.size and self.state.draft is None
 
     def _forget(self, candidates: list[Candidate], effects: Effects) -> None:
         if self._shared.condition.tallies:
