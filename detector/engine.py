@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -44,9 +45,21 @@ class Engine:
     def __init__(self, ruleset: RuleSet, scanner: ScannerName | None = None) -> None:
         self.ruleset = ruleset
         self.failures: dict[str, int] = {}
+        self._noticed = Counter[str]()
         self._rules = list(ruleset.rules.values())
         self.reads_time = any(TIME_FIELD in rule.field_paths for rule in self._rules)
         self._matcher = Matcher(self._rules, self._failed, scanner)
+
+    @property
+    def cut(self) -> int:
+        """How many events were so large that rules saw only their beginning."""
+        return self._matcher.large
+
+    def noticed(self) -> Counter[str]:
+        """Return what went wrong since the last call, by kind: `rule_failed`, `event_cut`; for the metrics."""
+        now = Counter(rule_failed=sum(self.failures.values()), event_cut=self.cut)
+        found, self._noticed = now - self._noticed, now
+        return found
 
     def match(
         self, event: Mapping[str, Any], logsource: LogSource | Mapping[str, str] | None = None, *, event_id: str = ""

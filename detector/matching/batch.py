@@ -16,6 +16,7 @@ from detector.matching.columns import (
     has_kind,
     text_column,
 )
+from detector.matching.limits import is_large
 from detector.matching.plan import FieldPlan, Plan
 from detector.matching.terms import SEPARATOR
 
@@ -49,6 +50,7 @@ class Batch:
         self.values = Values(dict(self._columns), len(events))
         self.folded = Folded(self.values, events)
         self.listed: set[str] = set()
+        self._is_flat = False
 
     def hits(self, *, is_flat: bool) -> Hits:
         """Return which rows bring up which group.
@@ -57,9 +59,10 @@ class Batch:
             is_flat: No event has objects to look into.
 
         Raises:
-            NestedEventError: Some has, and it is not said to be flat.
+            NestedEventError: Some has, or has more than is looked at, and it is not said to be flat.
         """
         plan = self._plan
+        self._is_flat = is_flat
         if not is_flat and plan.renames(self.values):
             raise NestedEventError
         found: dict[int, list[int]] = {}
@@ -90,7 +93,12 @@ class Batch:
         if has_lists:
             if any(isinstance(each, dict | list) for value in column if isinstance(value, list) for each in value):
                 raise NestedEventError
-            self.listed.add(path)
+            self._note_lists(path)
+
+    def _note_lists(self, path: str) -> None:
+        if not self.listed and not self._is_flat and any(map(is_large, self.events)):
+            raise NestedEventError
+        self.listed.add(path)
 
     def _read(self, path: str, column: Column, *, looks_inside: bool) -> _Lines:
         """Fold a column into lines, and keep them for the checks."""
@@ -100,15 +108,16 @@ class Batch:
         try:
             text, is_exact = fold_lines(values)
         except TypeError:  # not all text
-            if looks_inside and has_kind(set(map(type, column)), dict):
+            kinds = set(map(type, column))
+            if looks_inside and has_kind(kinds, dict):
                 raise NestedEventError from None
+            if has_kind(kinds, list):
+                self._note_lists(path)
             values, rows = text_column(values)
             text, is_exact = fold_lines(values)
-        if rows is not None:
-            self.listed.add(path)
-        elif is_exact and distinct is None:
+        if rows is None and is_exact and distinct is None:
             self.folded.joined[path] = text
-        elif is_exact and distinct is not None:
+        elif rows is None and is_exact and distinct is not None:
             self.folded.distinct[path] = (distinct, text)
         return _Lines(text, len(values), rows, distinct)
 

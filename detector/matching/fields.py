@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-MAX_DEPTH = 32
-"""Objects and lists below each other that are looked at."""
+from detector.matching.limits import MAX_DEPTH, beginning, is_large
 
 Fields = Mapping[str, Any]
 """Field to scalar, list of scalars or, for `exists`, object: that of a list of nothing else is its first."""
@@ -17,8 +16,11 @@ def flat_fields(event: Mapping[str, Any]) -> Mapping[str, Any]:
 
     A name that stands in the event wins over the same path through objects; a path through a list of objects
     gives the list of what is found; lists in lists become one list. Objects stay under their own name, so that
-    `exists` holds for them. A name with spaces is found without them too, as rules write it.
+    `exists` holds for them. A name with spaces is found without them too, as rules write it. Of a large event the
+    beginning counts (`detector.matching.limits`).
     """
+    if is_large(event):
+        event = beginning(event)
     for value in event.values():
         if isinstance(value, dict) or (
             isinstance(value, list) and any(isinstance(each, dict | list) for each in value)

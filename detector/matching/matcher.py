@@ -18,6 +18,7 @@ from detector.matching.checker import Checker, Found
 from detector.matching.columns import Event, NestedEventError, ReservedNameError
 from detector.matching.fields import flat_fields
 from detector.matching.grouping import EventGroup, SourceFields, Sources, groups_of
+from detector.matching.limits import MAX_DEPTH, MAX_FIELDS, MAX_VALUES, is_large
 from detector.matching.plan import Findable
 from detector.matching.planning import Planner, Planning
 from detector.matching.scanner import ScannerName, default_scanner
@@ -43,6 +44,9 @@ class Matcher:
         rules: Detection rules.
         failed: Called with a rule whose evaluation raised, and what; the others go on.
         scanner: Which scanner to use; None: the fastest there is.
+
+    Attributes:
+        large: Events of which only the beginning was looked at.
     """
 
     def __init__(
@@ -58,6 +62,7 @@ class Matcher:
         self._planner = Planner(findable, terms, scanner or default_scanner(), self._applies)
         self._shapes = Shapes()
         self._has_asked = False
+        self.large = 0
         self._categories = _values(rules, "category")
         self._products = _values(rules, "product")
         self._services = _values(rules, "service")
@@ -122,6 +127,8 @@ class Matcher:
     def _match(self, group: EventGroup, found: list[Found], *, is_flat: bool = False) -> None:
         """Add the matches of some events of one log source and shape."""
         try:
+            if len(group.names) > MAX_FIELDS and not is_flat:
+                raise NestedEventError  # noqa: TRY301  of a large event the beginning counts
             if KEYWORD in group.names:
                 raise ReservedNameError  # noqa: TRY301  the oracle reads no columns: it may have this name
             source = self._canonical(group.source)
@@ -139,6 +146,7 @@ class Matcher:
             rows = group.rows
             found.extend(own if isinstance(rows, range) else ((rows[row], number) for row, number in own))
         except NestedEventError:
+            self._count_large(group.events)
             flat = [dict(flat_fields(event)) for event in group.events]
             for each in groups_of(flat, group.source):
                 self._match(each.at(group.rows), found, is_flat=True)
@@ -148,6 +156,13 @@ class Matcher:
                     self._match(EventGroup(group.source, group.names, (event,), (row,)), found, is_flat=is_flat)
             else:
                 self._ask_oracle(group, found, error)
+
+    def _count_large(self, events: Sequence[Event]) -> None:
+        count = sum(map(is_large, events))
+        if count and not self.large:
+            remedy = "look at what sends such events; more of them are only counted"
+            _log.warning("event_cut", fields=MAX_FIELDS, values=MAX_VALUES, levels=MAX_DEPTH, remedy=remedy)
+        self.large += count
 
     def _ask_oracle(self, group: EventGroup, found: list[Found], error: Exception) -> None:
         if not self._has_asked:

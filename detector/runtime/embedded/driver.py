@@ -58,6 +58,7 @@ class Progress(msgspec.Struct):
         alerts: Revisions of alerts.
         dead_letters: Dead letters.
         left_out: Matches that did not count in a correlation, by reason.
+        noticed: What went wrong in matching, by kind.
     """
 
     records: int = 0
@@ -66,6 +67,7 @@ class Progress(msgspec.Struct):
     alerts: list[Alert] = []
     dead_letters: int = 0
     left_out: Counter[str] = msgspec.field(default_factory=Counter)
+    noticed: Counter[str] = msgspec.field(default_factory=Counter)
 
 
 class Driver:
@@ -142,6 +144,7 @@ class Driver:
         self._route(group_outputs, candidates, drafts, progress)
         for sense in self._stages.sense:
             progress.left_out.update(sense.left_out())
+            progress.noticed.update(sense.noticed())
         for correlate in self._stages.correlate:
             progress.left_out.update(correlate.left_out())
         if batch:

@@ -25,6 +25,14 @@ class EngineMetrics:
             ["reason"],
             registry=self._registry,
         )
+        self.noticed = Counter(
+            "isthmus_matching_noticed",
+            "What went wrong in matching: rule_failed (a rule on an event), event_cut (larger than is looked at).",
+            ["kind"],
+            registry=self._registry,
+        )
+        for kind in ("rule_failed", "event_cut"):
+            self.noticed.labels(kind)
         self.lag = Gauge("isthmus_raw_lag", "Records in the raw log not yet applied.", registry=self._registry)
         self.sink_backlog = Gauge(
             "isthmus_sink_backlog", "Revisions of alerts that the slowest sink has not taken.", registry=self._registry
@@ -50,6 +58,9 @@ class EngineMetrics:
         self.alerts.inc(len(progress.alerts))
         for reason, number in progress.left_out.items():
             self.left_out.labels(reason).inc(number)
+
+        for kind, number in progress.noticed.items():
+            self.noticed.labels(kind).inc(number)
 
     def text(self) -> bytes:
         """Return the exposition text."""

@@ -125,6 +125,10 @@ class SenseTask:
         self._parts.router.left_out.clear()
         return found
 
+    def noticed(self) -> Counter[str]:
+        """Return what went wrong in matching since the last call, by kind: for the metrics."""
+        return self._parts.engine.noticed()
+
     def dirty(self) -> Iterator[tuple[bytes, bytes | None]]:
         """Yield what was heard of which source and how far each input has come, as far as changed."""
         for key in sorted(self._dirty):

@@ -15,3 +15,11 @@ def test_matches_that_do_not_count_are_counted_by_reason() -> None:
     lines = metrics.text().decode().splitlines()
     assert 'isthmus_correlation_left_out_total{reason="unkeyed"} 3.0' in lines
     assert 'isthmus_correlation_left_out_total{reason="evicted"} 5.0' in lines
+
+
+def test_what_goes_wrong_in_matching_is_counted_by_kind() -> None:
+    metrics = EngineMetrics()
+    metrics.count(Progress(noticed=Counter(event_cut=2)))
+    lines = metrics.text().decode().splitlines()
+    assert 'isthmus_matching_noticed_total{kind="event_cut"} 2.0' in lines
+    assert 'isthmus_matching_noticed_total{kind="rule_failed"} 0.0' in lines
