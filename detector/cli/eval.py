@@ -141,8 +141,6 @@ def evaluate(  # noqa: PLR0913, PLR0917  one a command-line option
         lateness_ns = None if lateness is None else int(parse_duration(lateness))
     except ValueError as error:
         raise click.UsageError(f"--lateness: {error}") from error
-    if explain is not None and lateness is not None:
-        raise click.UsageError("--explain looks at events in order of time: leave --lateness out")
     faults = list[RuleFault]()
     placeholders = read_placeholders(lists, faults)
     cache = open_cache(enabled=not no_cache)
@@ -159,7 +157,7 @@ def evaluate(  # noqa: PLR0913, PLR0917  one a command-line option
     with file:
         source = Events(file, str(events))
         if explain is not None:
-            question = Question(explain, event, nearest, layout or "text", time_field, fields)
+            question = Question(explain, event, nearest, layout or "text", time_field, fields, lateness_ns)
             explain_rule(question, engine, faults, (_with_time(engine, some, time_field) for some in source))
         else:
             batch = BatchEvaluator(

@@ -42,6 +42,7 @@ class Question(msgspec.Struct, frozen=True):
         layout: `text` or `ndjson`.
         time_field: Where an event's time stands.
         sources: Where an event names its log source.
+        lateness_ns: When an event is late, where input order is arrival; None: order of time counts.
     """
 
     rule: str
@@ -50,6 +51,7 @@ class Question(msgspec.Struct, frozen=True):
     layout: str
     time_field: str
     sources: SourceFields
+    lateness_ns: int | None = None
 
 
 Batches = Iterable[Sequence[Mapping[str, Any]]]
@@ -65,7 +67,7 @@ def explain_rule(question: Question, engine: Engine, faults: Sequence[RuleFault]
         batches: Events.
 
     Raises:
-        click.UsageError: There is no such rule or event.
+        click.UsageError: There is no such rule or event, or events came late to a correlation.
     """
     rule = _asked_rule(question, engine.ruleset, faults)
     if isinstance(rule, DetectionRule):
@@ -91,9 +93,16 @@ def _events_of(question: Question, rule: DetectionRule, ruleset: RuleSet, batche
 
 
 def _correlation(question: Question, rule: CorrelationRule, engine: Engine, batches: Batches) -> CorrelationExplanation:
-    gathered = Gathered(engine.ruleset, rule)
+    gathered = Gathered(engine.ruleset, rule, question.lateness_ns)
     sourced = ((some, [source_of(event, question.sources) for event in some]) for some in batches)
     gathered.read(sourced, lambda some: engine.match_batch(some, question.sources), question.time_field)
+    if gathered.late:
+        index, behind_ns = next(iter(gathered.late.items()))
+        raise click.UsageError(
+            f"--explain: {len(gathered.late)} events of this rule came later than --lateness, the first at position "
+            f"{index}, {behind_ns / 1e9:g} s behind: what was decided before they came does not follow from the events "
+            "as they are now; leave --lateness out to ask what they mean all together"
+        )
     return CorrelationExplainer(engine.ruleset, rule, gathered).explain()
 
 

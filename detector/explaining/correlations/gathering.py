@@ -8,7 +8,7 @@ from typing import Any
 
 from detector.candidate import Candidate, GroupKey
 from detector.correlation.keys import groups_of
-from detector.correlation.ordering import END_OF_INPUT
+from detector.correlation.ordering import END_OF_INPUT, NOT_YET
 from detector.correlation.plan import named_rules
 from detector.correlation.routing import CandidateRouter
 from detector.evaluation import MatchBatch, Timed, as_event, time_of
@@ -32,6 +32,8 @@ class Gathered:
     Args:
         ruleset: All rules: what is projected depends on each of them.
         rule: The correlation.
+        lateness_ns: None: events are looked at in order of time. Else they come in their order of arrival, and one is
+            late when it is older than the newest by more than this.
 
     Attributes:
         router: Makes candidates.
@@ -43,10 +45,11 @@ class Gathered:
         unkeyed: Positions of events without a key, by correlation and rule.
         lacking: The fields that these lack.
         untimed: Positions of matching events without a time.
+        late: Positions of matching events that came late, with how far behind in ns.
         first_ns: Time of the first event of all, where a `first_seen` learns from it.
     """
 
-    def __init__(self, ruleset: RuleSet, rule: CorrelationRule) -> None:
+    def __init__(self, ruleset: RuleSet, rule: CorrelationRule, lateness_ns: int | None = None) -> None:
         self.router = CandidateRouter(ruleset)
         below = _below(ruleset, rule)
         self.correlations = [each for each in ruleset.correlations.values() if each.meta.id in below]
@@ -57,7 +60,10 @@ class Gathered:
         self.unkeyed = defaultdict[tuple[str, str], list[int]](list)
         self.lacking = defaultdict[tuple[str, str], dict[str, None]](dict)
         self.untimed = set[int]()
+        self.late = dict[int, int]()
         self.first_ns = END_OF_INPUT
+        self._lateness_ns = lateness_ns
+        self._newest_ns = NOT_YET
         self._learns = any(each.first_seen is not None for each in self.correlations)
         self._nearest = {rule_id: Nearest(RuleExplainer(each), 1) for rule_id, each in self.rules.items()}
 
@@ -71,12 +77,13 @@ class Gathered:
         """
         first = 0
         for events, sources in batches:
-            if self._learns:
-                self._note_first(events, time_field)
+            behind = self._note_times(events, time_field) if self._learns or self._lateness_ns is not None else {}
             for row, rule in match(events):
                 if rule.meta.id in self.rules:
                     timed = Timed(first + row, instant_ns(time_of(events[row], time_field)), events[row])
                     self._take(rule, timed)
+                    if row in behind:
+                        self.late[first + row] = behind[row]
             for rule_id, nearest in self._nearest.items():
                 if not self.matched[rule_id]:
                     for row, event in enumerate(events):
@@ -103,9 +110,19 @@ class Gathered:
                 self.unkeyed[correlation.meta.id, rule_id].extend(events)
                 self.lacking[correlation.meta.id, rule_id].update(dict.fromkeys(missing))
 
-    def _note_first(self, events: Iterable[Mapping[str, Any]], time_field: str) -> None:
-        times = (instant_ns(time_of(event, time_field)) for event in events)
-        self.first_ns = min([self.first_ns, *(each for each in times if each is not None)])
+    def _note_times(self, events: Iterable[Mapping[str, Any]], time_field: str) -> dict[int, int]:
+        """Learn when learning begins, and return how far behind late events came, by position."""
+        behind = dict[int, int]()
+        for row, event in enumerate(events):
+            time_ns = instant_ns(time_of(event, time_field))
+            if time_ns is None:
+                continue
+            self._newest_ns = max(self._newest_ns, time_ns)
+            if self._lateness_ns is None or self.first_ns == END_OF_INPUT:
+                self.first_ns = min(self.first_ns, time_ns)
+            if self._lateness_ns is not None and self._newest_ns - time_ns > self._lateness_ns:
+                behind[row] = self._newest_ns - time_ns
+        return behind
 
     def _take(self, rule: DetectionRule, timed: Timed) -> None:
         rule_id = rule.meta.id

@@ -207,7 +207,18 @@ def test_eval_explains_a_correlation_and_one_event_for_each_of_its_rules(tmp_pat
     one = _eval(tmp_path, RULE + COUNT, [*events, {"f": "b"}], "--explain", "three", "--event", "2")
     assert one.output.splitlines()[0] == "✗ t does not match event 2"
     assert _eval(tmp_path, RULE + COUNT, events, "--explain", "three", "--event", "2").exit_code == 2
-    assert _eval(tmp_path, RULE + COUNT, events, "--explain", "three", "--lateness", "1s").exit_code == 2
+
+
+def test_eval_explains_arrivals_as_long_as_none_is_late(tmp_path: Path) -> None:
+    events: list[object] = [{"@timestamp": f"2026-10-20T00:00:0{second}Z", "f": "a", "u": "x"} for second in (0, 9)]
+    told = _eval(tmp_path, RULE + COUNT, events, "--explain", "three").output
+    assert _eval(tmp_path, RULE + COUNT, events, "--explain", "three", "--lateness", "1s").output == told
+    late = _eval(tmp_path, RULE + COUNT, events[::-1], "--explain", "three", "--lateness", "8s")
+    assert late.exit_code == 2
+    assert "1 events of this rule came later than --lateness, the first at position 1, 9 s behind" in late.stderr
+    in_time = _eval(tmp_path, RULE + COUNT, events[::-1], "--explain", "three", "--lateness", "9s")
+    assert "2 events within 10 s, not at least 3" in in_time.output
+    assert _eval(tmp_path, RULE + COUNT, events[::-1], "--explain", "t", "--lateness", "1s").exit_code == 0
 
 
 def test_eval_explains_names_and_values_that_would_move_the_cursor(tmp_path: Path) -> None:

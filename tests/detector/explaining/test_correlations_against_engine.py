@@ -6,12 +6,15 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from detector.engine import Engine
+from detector.explaining.correlations.correlation import CorrelationExplainer
+from detector.explaining.correlations.gathering import Gathered
 from detector.explaining.correlations.lines import lines_of_correlation
 from detector.rules.loader import load_rules
+from detector.rules.model import LogSource
 from tests.detector.correlation.driving import rule
 from tests.detector.matching.test_against_oracle import EXAMPLES
 
@@ -95,6 +98,27 @@ def events(draw: st.DrawFn) -> list[dict[str, Any]]:
             del event["@timestamp"]
         found.append(event)
     return found
+
+
+@pytest.mark.parametrize(
+    "name", ["count", "few", "mean", "words with not", "ordered", "absence", "changed", "nested few"]
+)
+@settings(max_examples=max(EXAMPLES // 3, 1), deadline=None)
+@given(given_events=events(), lateness_s=st.integers(0, 8))
+def test_fired_exactly_when_the_engine_alerts_on_arrivals_none_of_which_is_late(
+    name: str, given_events: list[dict[str, Any]], lateness_s: int
+) -> None:
+    """With no event of the rule late, what it means is what was decided, in whatever order they came."""
+    lateness_ns = lateness_s * 10**9
+    engine = Engine(load_rules(RULES + TWO_AT_ONCE + CASES[name]))
+    rule = engine.ruleset.correlations["t"]
+    gathered = Gathered(engine.ruleset, rule, lateness_ns)
+    batch = [(given_events, [LogSource()] * len(given_events))]
+    gathered.read(batch, lambda some: engine.match_batch(some, LogSource()), "@timestamp")
+    assume(not gathered.late)
+    alerts = engine.evaluate(given_events, lateness_ns=lateness_ns)
+    told = CorrelationExplainer(engine.ruleset, rule, gathered).explain()
+    assert told.fired == any(alert.document["rule"]["name"] == "t" for alert in alerts)
 
 
 @pytest.mark.parametrize("name", CASES)
