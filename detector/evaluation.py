@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -137,6 +138,10 @@ class BatchEvaluator:
             self._clock_ns = max(self._clock_ns, time_ns)
         if not arriving or self._first_ns == END_OF_INPUT:
             self._first_ns = min(self._first_ns, time_ns)
+
+    def left_out(self) -> Counter[str]:
+        """Return how many matches did not count in a correlation, by reason."""
+        return self._correlator.left_out() + self._router.left_out
 
     def draft_of(self, found: Evaluated, event: Mapping[str, Any]) -> AlertDraft:
         """Return a match as an alert's draft; its events are named by their positions.

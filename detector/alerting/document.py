@@ -265,10 +265,11 @@ def _add_optional(convergence: dict[str, Any], draft: AlertDraft, earlier: Seque
         convergence["coverage"] = draft.coverage
     if draft.widened_ns:
         convergence["widened_ms"] = draft.widened_ns / 1e6
-    prefix = "convergence.first_seen."
-    first_seen = {path.removeprefix(prefix): value for path, value in draft.fields.items() if path.startswith(prefix)}
-    if first_seen:
-        convergence["first_seen"] = first_seen
+    for name in ("first_seen", "travel"):
+        prefix = f"convergence.{name}."
+        found = {path.removeprefix(prefix): value for path, value in draft.fields.items() if path.startswith(prefix)}
+        if found:
+            convergence[name] = found
     video = video_of(draft.steps, zone)
     if video:
         convergence["video"] = video

@@ -35,6 +35,16 @@ Examples:
 """
 
 
+_REMEDIES = {
+    "placeless": "events told travel correlations no place: give the field that `place` names, or coordinates beside"
+    " it",
+    "distanceless": "moves were not judged, as nothing says how far their ends are apart: give coordinates beside the"
+    " place (`convergence.location.geo: 52.5,13.4`, ECS `geo.location`), or use the places of a locations table"
+    " (`isthmus replay`)",
+}
+"""What a batch needs that context would have joined; reason to what to do about it."""
+
+
 class Events:
     """JSON events of a file, one a line; what is none is reported and skipped, so that positions stay."""
 
@@ -185,6 +195,10 @@ def _evaluate(engine: Engine, batch: BatchEvaluator, source: Events, *, layout: 
         click.echo(_line(each, layout))
     if batch.untimed:
         click.echo(f"{batch.untimed} events without a time met no correlation; see --time-field", err=True)
+    left_out = batch.left_out()
+    for reason, remedy in _REMEDIES.items():
+        if left_out[reason]:
+            click.echo(f"{left_out[reason]} {remedy}", err=True)
     if stats:
         _print_stats(engine, source, found, time.perf_counter() - began)
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 
 from detector.correlation.keys import MAX_LIST, MAX_TEXT_CHARS
+from detector.correlation.places import place_fields
 from detector.rules.model import CorrelationRule, RuleMeta
 from normalizers.event import Scalar, Value
 
@@ -78,6 +79,8 @@ def needed_fields(correlation: CorrelationRule, rule_id: str) -> set[str]:
     paths.update(correlation.field)
     if correlation.absence is not None and correlation.absence.until is not None:
         paths.add(correlation.absence.until)
+    if correlation.travel is not None:
+        paths |= place_fields(correlation.travel.place)
     if correlation.during is not None:
         paths.update(path for path in (correlation.during.key, correlation.during.distinct) if path is not None)
     return paths

@@ -17,6 +17,7 @@ from detector.correlation.liveness import Watch
 from detector.correlation.ordered import OrderedCondition
 from detector.correlation.plan import CorrelationSettings, Plan
 from detector.correlation.temporal import TemporalCondition
+from detector.correlation.travel import TravelGroup
 from detector.correlation.windowed import Condition, WindowedGroup, Windowing
 
 
@@ -31,6 +32,8 @@ def group_maker(composer: Composer, settings: CorrelationSettings, watch: Watch)
         since_ns = settings.learns_from_ns or partial(watch.since, rule.meta.id)
         learning = Learning(composer, settings, since_ns)
         return lambda key: FirstSeenGroup(learning, key)
+    if rule.travel is not None:
+        return lambda key: TravelGroup(composer, key, settings)
     if rule.expression is not None and composer.plan.needs_silence:
         return lambda key: ExtendedGroup(composer, key, settings)
     shared = Windowing(composer, _condition(composer.plan), settings.max_candidates)

@@ -27,6 +27,7 @@ KEYS: dict[str, frozenset[str]] = {
     | {"trigger", "missing", "when", "timespan", "until", "max", "coverage", "max_clock_uncertainty"},
     "during": _COMMON
     | {"trigger", "open", "close", "key", "count", "distinct", "for", "max_age", "max_clock_uncertainty"},
+    "travel": _COMMON | {"rules", "timespan", "place", "speed"},
     "first_seen": _COMMON | {"rules", "field", "memory", "learn", "horizon"},
 }
 """Correlation type to its keys; those in the condition of a value type may stand beside it as well."""
@@ -41,6 +42,10 @@ _INSTEAD = {
     ("during", "rules"): "name them under `trigger`, `open` and `close`",
     ("during", "timespan"): "an interval is open for at most `max_age`",
     ("during", "condition"): "how many must be open is `count`",
+    ("travel", "condition"): "each move that is too fast alerts",
+    ("travel", "refire"): "each move that is too fast alerts",
+    ("travel", "field"): "where an event happened is `place`",
+    ("travel", "max_clock_uncertainty"): "the clocks' doubt counts in full: it never makes a move impossible",
     ("first_seen", "timespan"): "a value is remembered for `horizon`",
     ("first_seen", "condition"): "each value that is new alerts",
     ("first_seen", "refire"): "each value that is new alerts",

@@ -16,7 +16,16 @@ from detector.rules.documents import RuleDocument
 from detector.rules.expression import RuleExpression, parse_expression
 from detector.rules.meaning import meaning_of_correlation
 from detector.rules.meta import read_meta, suggest
-from detector.rules.model import Absence, CorrelationRule, CorrelationType, During, FirstSeen, RuleMeta, Threshold
+from detector.rules.model import (
+    Absence,
+    CorrelationRule,
+    CorrelationType,
+    During,
+    FirstSeen,
+    RuleMeta,
+    Threshold,
+    Travel,
+)
 
 TYPES = get_args(CorrelationType)
 OPERATORS = get_args(Operator)
@@ -84,8 +93,6 @@ def read_correlation(
     if not isinstance(body, dict):
         raise ValueError("`correlation` is not a mapping")  # noqa: TRY004  a fault of the text
     kind = str(body.get("type", ""))
-    if kind == "travel":
-        raise ValueError(f"type {kind} is not supported yet")
     if kind not in TYPES:
         raise ValueError(f"correlation type {kind!r} is none of {', '.join(TYPES)}{suggest(kind, TYPES)}")
     check_keys(body, kind)
@@ -115,6 +122,7 @@ def read_correlation(
         absence=_absence(body, resolve) if kind == "absence" else None,
         during=_during(body, resolve) if kind == "during" else None,
         first_seen=_first_seen(body) if kind == "first_seen" else None,
+        travel=_travel(body) if kind == "travel" else None,
     )
     return msgspec.structs.replace(rule, meta=read_meta(document, meaning_of_correlation(rule, hashes)))
 
@@ -134,7 +142,7 @@ def _rules(body: dict[str, Any], kind: str, resolve: Resolve) -> tuple[str, ...]
 
 def _condition(body: dict[str, Any], kind: str, rules: tuple[str, ...], resolve: Resolve) -> _Condition:
     condition = body.get("condition")
-    if kind in {"absence", "during"}:
+    if kind in {"absence", "during", "travel"}:
         return _Condition()
     if kind == "first_seen":
         return _Condition(field=_field(body.get("field"), kind))
@@ -277,6 +285,18 @@ def _first_seen(body: dict[str, Any]) -> FirstSeen:
     if not 0 < first_seen.horizon_ns >= first_seen.learn_ns:
         raise ValueError("`horizon` is shorter than `learn`: what it learns would be forgotten; make it longer")
     return first_seen
+
+
+def _travel(body: dict[str, Any]) -> Travel:
+    if not _names(body.get("group-by")):
+        raise ValueError("travel without `group-by`; say whose moves it compares, such as [convergence.person.id]")
+    speed = body.get("speed", 900)
+    if isinstance(speed, bool) or not isinstance(speed, int | float) or not 1 <= speed <= 10_000:
+        raise ValueError(f"speed: {speed!r} is not a number of km/h from 1 to 10000, such as 900")
+    place = body.get("place", "convergence.location.id")
+    if not isinstance(place, str) or not place:
+        raise ValueError("`place` names one field, such as convergence.location.id; coordinates stand beside it")
+    return Travel(place=place, speed_kmh=float(speed))
 
 
 def _single(body: dict[str, Any], key: str) -> str:

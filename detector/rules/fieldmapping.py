@@ -120,7 +120,7 @@ class _Body:
         for holder in (body, condition) if isinstance(condition := body.get("condition"), dict) else (body,):
             if holder.get("field"):
                 holder["field"] = [self._shared(str(name)) for name in _listed(holder["field"])]
-        for key in ("key", "distinct", "until"):
+        for key in ("key", "distinct", "until", "place"):
             if body.get(key):
                 body[key] = self._shared(str(body[key]))
         return body

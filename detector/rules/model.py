@@ -27,6 +27,7 @@ CorrelationType = Literal[
     "absence",
     "during",
     "first_seen",
+    "travel",
 ]
 
 
@@ -195,6 +196,18 @@ class FirstSeen(msgspec.Struct, frozen=True, kw_only=True):
     horizon_ns: int
 
 
+class Travel(msgspec.Struct, frozen=True, kw_only=True):
+    """`type: travel`: two places faster than a person can move.
+
+    Attributes:
+        place: Field with the place of an event; coordinates stand beside it.
+        speed_kmh: Fastest that a person gets from site to site, as the crow flies.
+    """
+
+    place: str = "convergence.location.id"
+    speed_kmh: float = 900.0
+
+
 class CorrelationRule(msgspec.Struct, frozen=True, kw_only=True):
     """A rule over several events.
 
@@ -218,6 +231,7 @@ class CorrelationRule(msgspec.Struct, frozen=True, kw_only=True):
         absence: Set for `absence`.
         during: Set for `during`.
         first_seen: Set for `first_seen`.
+        travel: Set for `travel`.
     """
 
     meta: RuleMeta
@@ -239,6 +253,7 @@ class CorrelationRule(msgspec.Struct, frozen=True, kw_only=True):
     absence: Absence | None = None
     during: During | None = None
     first_seen: FirstSeen | None = None
+    travel: Travel | None = None
 
 
 class RuleSet(msgspec.Struct, frozen=True):

@@ -136,6 +136,15 @@ def ports(cell: Cell) -> tuple[str, ...]:
     return texts(cell)
 
 
+def ways(cell: Cell) -> tuple[str, ...]:
+    """Read the ways from a place: ``plant-b=9000;a-store=90``, each with the least seconds that a person needs."""
+    for part in texts(cell):
+        place, _, seconds = part.rpartition("=")
+        if not place.strip() or not re.fullmatch(r"[0-9]{1,7}", seconds.strip()) or "|" in place:
+            raise ValueError(f"{_short(part)} is not a place and the least seconds to it such as plant-b=9000")
+    return texts(cell)
+
+
 def wall_clock(cell: Cell) -> int:
     """Read ``HH:MM`` to minutes after midnight; ``24:00`` is the end of the day."""
     written = text(cell)

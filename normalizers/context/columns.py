@@ -155,6 +155,7 @@ _LOCATIONS: dict[str, Reader] = {
     "schedule": cells.text,
     "exit_reader": cells.flag,
     "egress_ips": cells.networks,
+    "travel": cells.ways,
 }
 _SCHEDULES: dict[str, Reader] = {
     "schedule": cells.text,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from normalizers.context.schema import Asset
+from normalizers.context.schema import Asset, Location
 from normalizers.context.store import View
 from normalizers.event import EcsEvent, Value
 from normalizers.source import SourceProfile
@@ -98,6 +98,7 @@ def _location_fields(prefix: str, view: View, asset: Asset | None, site: str | N
             named = next((each for each in chain if each.type == kind), None)
             if named is not None:
                 fields[prefix + kind] = named.location_id
+        fields |= _way_fields(prefix, chain)
         site = next((each.site or each.location_id for each in chain if each.type == "site" or each.site), site)
     elif asset is not None and asset.site:
         site = asset.site
@@ -107,9 +108,28 @@ def _location_fields(prefix: str, view: View, asset: Asset | None, site: str | N
     home = view.location(site)
     if home is not None and home.name:
         fields[prefix + "site_name"] = home.name
+    if home is not None and prefix + "geo" not in fields:
+        fields |= _way_fields(prefix, [home])
     zone = next((each.timezone for each in (*chain, home) if each is not None and each.timezone), None)
     if zone is not None:
         fields[prefix + "timezone"] = zone
+    return fields
+
+
+def _way_fields(prefix: str, chain: list[Location]) -> dict[str, Value]:
+    """Return where a place lies, and the ways from it and from what it lies in as ``here|there|seconds``."""
+    fields: dict[str, Value] = {}
+    for each in chain:
+        if each.latitude is not None and each.longitude is not None:
+            fields[prefix + "geo"] = f"{each.latitude:g},{each.longitude:g}"
+            break
+    ways = [
+        f"{each.location_id}|{there.strip()}|{seconds.strip()}"
+        for each in chain
+        for there, _, seconds in (way.rpartition("=") for way in each.travel or ())
+    ]
+    if ways:
+        fields[prefix + "travel"] = list(ways)
     return fields
 
 

@@ -61,6 +61,7 @@ def check_references(rows: Rows, faults: list[ContextFault]) -> None:
     for table in _SITES:
         _check_names(rows, table, "site", _sites(rows), faults)
     _check_conduit_ends(rows, faults)
+    _check_ways(rows, faults)
     _check_validity(rows, faults)
     for table in rows:
         _check_overlaps(rows[table], partial(_keys, TABLES[table]), faults)
@@ -91,11 +92,26 @@ def _check_names(rows: Rows, table: str, column: str, known: set[str] | None, fa
         return
     for placed in rows.get(table, []):
         value = getattr(placed.row, column)
-        for name in value if isinstance(value, tuple) else (value,):
-            if name is not None and name not in known:
-                close = get_close_matches(name, known, 1)
-                advice = f"did you mean {close[0]!r}?" if close else "add it there, or leave the cell empty"
-                faults.append(ContextFault(placed.path, placed.line, column, f"{name!r} is not in its table", advice))
+        names = value if isinstance(value, tuple) else (value,)
+        missing = (name for name in names if name is not None and name not in known)
+        faults.extend(_unknown_name(placed, column, name, known) for name in missing)
+
+
+def _unknown_name(placed: PlacedRow, column: str, name: str, known: set[str]) -> ContextFault:
+    close = get_close_matches(name, known, 1)
+    advice = f"did you mean {close[0]!r}?" if close else "add it there, or leave the cell empty"
+    return ContextFault(placed.path, placed.line, column, f"{name!r} is not in its table", advice)
+
+
+def _check_ways(rows: Rows, faults: list[ContextFault]) -> None:
+    """Report ways to places that are none."""
+    places = [placed for placed in rows.get("locations", []) if isinstance(placed.row, Location)]
+    known = {placed.row.location_id for placed in places if isinstance(placed.row, Location)}
+    for placed in places:
+        for way in (placed.row.travel or ()) if isinstance(placed.row, Location) else ():
+            name = way.rpartition("=")[0].strip()
+            if name not in known:
+                faults.append(_unknown_name(placed, "travel", name, known))
 
 
 def _check_conduit_ends(rows: Rows, faults: list[ContextFault]) -> None:

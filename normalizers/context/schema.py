@@ -111,6 +111,7 @@ class Location(Row, frozen=True, kw_only=True):
     schedule: str | None = None
     exit_reader: bool | None = None
     egress_ips: tuple[str, ...] | None = None
+    travel: tuple[str, ...] | None = None
 
 
 class Schedule(Row, frozen=True, kw_only=True):

@@ -18,15 +18,12 @@ def asks(rule: CorrelationRule, words: Words) -> str:
 
 def _what(rule: CorrelationRule, words: Words) -> str:
     span = length(rule.timespan_ns)
-    if rule.absence is not None:
-        return _absence(rule.absence, span, words)
-    if rule.during is not None:
-        return _during(rule.during, words)
-    if rule.first_seen is not None:
-        return _first_seen(rule, rule.first_seen, words)
+    names = _listed(words.rule(each) for each in rule.rules)
+    ours = _ours(rule, span, names, words)
+    if ours:
+        return ours
     if rule.expression is not None:
         return f"{_expression(rule.expression, words)} within {span}{_order(rule)}"
-    names = _listed(words.rule(each) for each in rule.rules)
     if rule.type == "temporal_ordered":
         return f"{names} in this order within {span}{_order(rule)}"
     many = compared(rule.condition)
@@ -35,6 +32,20 @@ def _what(rule: CorrelationRule, words: Words) -> str:
     if rule.type in {"event_count", "value_count"}:
         return f"{many} {unit_of(rule)} of {names} within {span}"
     return f"{unit_of(rule)} {many} over events of {names} within {span}"
+
+
+def _ours(rule: CorrelationRule, span: str, names: str, words: Words) -> str:
+    """Say what one of our types asks for; empty for the standard ones."""
+    if rule.absence is not None:
+        return _absence(rule.absence, span, words)
+    if rule.during is not None:
+        return _during(rule.during, words)
+    if rule.first_seen is not None:
+        return _first_seen(rule, rule.first_seen, names)
+    if rule.travel is not None:
+        where = f"{names} at two places (`{rule.travel.place}`) within {span}"
+        return f"{where}, sooner than the way between them takes (at most {rule.travel.speed_kmh:g} km/h)"
+    return ""
 
 
 def _absence(absence: Absence, span: str, words: Words) -> str:
@@ -53,8 +64,8 @@ def _during(during: During, words: Words) -> str:
     return f"{words.rule(during.trigger)} while {many} {openers} of the last {length(during.max_age_ns)} is open{until}"
 
 
-def _first_seen(rule: CorrelationRule, first_seen: FirstSeen, words: Words) -> str:
-    what = f"{' or '.join(map(words.rule, rule.rules))} with a `{' and '.join(rule.field)}`"
+def _first_seen(rule: CorrelationRule, first_seen: FirstSeen, names: str) -> str:
+    what = f"{names} with a `{' and '.join(rule.field)}`"
     new = "other than the one before" if first_seen.memory == "last" else "never seen before"
     learned = f", once it has learned for {length(first_seen.learn_ns)}" if first_seen.learn_ns else ""
     return f"{what} {new} within {length(first_seen.horizon_ns)}{learned}"

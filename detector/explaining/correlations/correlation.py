@@ -30,6 +30,7 @@ from detector.explaining.correlations.model import (
 )
 from detector.explaining.correlations.ordered import Ordered
 from detector.explaining.correlations.temporal import Temporal
+from detector.explaining.correlations.travel import Moves
 from detector.explaining.correlations.words import Words, events_of, events_text, name_of
 from detector.rules.model import CorrelationRule, RuleMeta, RuleSet
 
@@ -220,6 +221,8 @@ def meaning_of(plan: Plan, key: GroupKey, group: Sequence[Candidate], words: Wor
         return Open(plan, key, group, words)
     if kind == "first_seen":
         return NewValues(plan, group, words, first_ns)
+    if kind == "travel":
+        return Moves(plan, group, words)
     if kind == "temporal_ordered":
         return Ordered(plan, key, group, words)
     return Temporal(plan, key, group, words) if kind == "temporal" else Counting(plan, key, group, words)

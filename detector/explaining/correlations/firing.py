@@ -73,5 +73,5 @@ class _Episode:
 
 def _has_episodes(plan: Plan) -> bool:
     rule = plan.rule
-    decided_apart = any(each is not None for each in (rule.absence, rule.during, rule.first_seen))
+    decided_apart = any(each is not None for each in (rule.absence, rule.during, rule.first_seen, rule.travel))
     return not decided_apart and not (rule.expression is not None and plan.needs_silence)

@@ -140,6 +140,24 @@ def during(arrivals: Sequence[Arrival], max_age_s: float) -> set[str]:
     return found
 
 
+def travel(arrivals: Sequence[Arrival], span_s: float, seconds: Callable[[object, object], float]) -> set[str]:
+    """Events that some earlier one of their key, whatever both clocks, leaves too little time for."""
+
+    def doubt_s(one: Arrival, other: Arrival) -> float:
+        return 0 if one.source == other.source else one.uncertainty_s + other.uncertainty_s
+
+    ordered = sorted(arrivals, key=lambda each: (each.time_s, each.id))
+    return {
+        each.id
+        for index, each in enumerate(ordered)
+        for other in ordered[:index]
+        if other.fields["user.name"] == each.fields["user.name"]
+        and each.time_s - span_s <= other.time_s
+        and each.time_s - other.time_s + doubt_s(one=each, other=other)
+        < seconds(other.fields["event.action"], each.fields["event.action"])
+    }
+
+
 def first_seen(arrivals: Sequence[Arrival], learn_s: float, horizon_s: float) -> set[str]:
     """Events whose action nobody of their key had done within the horizon before, once learning is over."""
     first_s = min((each.time_s for each in arrivals), default=0)

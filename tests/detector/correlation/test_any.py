@@ -28,11 +28,16 @@ CLOCKS = {"max_clock_uncertainty": SECONDS}
 def bodies(draw: st.DrawFn) -> dict[str, Any]:
     """Return a correlation of any type that loads."""
     kind = draw(
-        st.sampled_from(["count", "value", "temporal", "temporal_ordered", "words", "absence", "during", "first"])
+        st.sampled_from(
+            ["count", "value", "temporal", "temporal_ordered", "words", "absence", "during", "first", "travel"]
+        )
     )
     body: dict[str, Any] = {"group-by": draw(st.sampled_from([["k"], ["l"], ["k", "l"], []]))}
     if kind in {"absence", "during"}:
         return {**body, **_of_ours(draw, kind), **draw(_some(CLOCKS))}
+    if kind == "travel":
+        who = body["group-by"] or ["k"]
+        return {"type": kind, "rules": draw(NAMES), "group-by": who, "timespan": draw(SECONDS), "place": "at.id"}
     if kind == "first":
         memory = draw(st.sampled_from(["all", "last"]))
         remembered = {"field": "v", "memory": memory, "learn": draw(SECONDS), "horizon": "12s"}
@@ -61,6 +66,7 @@ def arrivals(draw: st.DrawFn) -> list[Arrival]:
         }
         fields |= draw(st.sampled_from([{}, {"l": "p"}, {"l": ["p", "q"]}, {"l": ["q"]}]))
         fields |= draw(st.sampled_from([{}, {"v": 1}, {"v": "2"}, {"v": -3.5}, {"v": "word"}]))
+        fields |= draw(st.sampled_from([{}, {"at.id": "n", "at.geo": "50,10"}, {"at.id": "s", "at.geo": "50,10.05"}]))
         time_s = draw(st.integers(0, 40)) / 2
         doubt_s = draw(st.sampled_from([0.0, 0.0, 1.0]))
         ready_s = time_s + draw(st.integers(0, 25))

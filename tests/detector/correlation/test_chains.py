@@ -19,6 +19,7 @@ INNER = {
     "absence": "type: absence\n  trigger: a\n  missing: [b]\n  timespan: 3s",
     "not": "type: temporal\n  condition: a and not b\n  timespan: 3s",
     "during": "type: during\n  trigger: a\n  open: [b]\n  max_age: 5s",
+    "travel": "type: travel\n  rules: [a, b]\n  place: event.action\n  timespan: 5s",
     "first": "type: first_seen\n  rules: [a, b]\n  field: event.action\n  learn: 0s\n  horizon: 3s",
 }
 OUTER = {

@@ -9,8 +9,11 @@ from detector.task import PartitionClock, Tick
 from tests.detector.correlation.driving import SECOND, Arrival, Bench, collected, rule
 
 RULES = "---\n".join(rule(action, action) for action in "abc")
-HEAD = f"{RULES}---\ntitle: t\nname: t\ncorrelation:\n  group-by: []\n"
-EVENTS = [Arrival(str(index), index, index, {"event.action": action, "v": 5}) for index, action in enumerate("abc")]
+HEAD = f"{RULES}---\ntitle: t\nname: t\ncorrelation:\n"
+EVENTS = [
+    Arrival(str(index), index, index, {"event.action": action, "v": 5, "at.geo": f"{index},0"})
+    for index, action in enumerate("abc")
+]
 
 EAGER = {
     "event_count": "type: event_count\n  rules: [a]\n  timespan: 5s\n  condition: {gte: 1}",
@@ -19,6 +22,7 @@ EAGER = {
     "temporal_ordered": "type: temporal_ordered\n  rules: [a, b]\n  timespan: 5s",
     "words": "type: temporal\n  condition: a and (b or c)\n  timespan: 5s",
     "during": "type: during\n  trigger: b\n  open: [a]\n  max_age: 5s",
+    "travel": "type: travel\n  group-by: [v]\n  rules: [a, b]\n  place: at.id\n  timespan: 5s",
 }
 SILENT = {
     "event_count": "type: event_count\n  rules: [a]\n  timespan: 5s\n  condition: {lt: 2}",

@@ -68,6 +68,7 @@ CASES: dict[str, str] = {
     "first seen": _of("type: first_seen, rules: [r_a, any], field: n, learn: 2s, horizon: 4s"),
     "first seen pairs": _of("type: first_seen, rules: [any], field: [n, event.action], learn: 0s, horizon: 9s"),
     "changed": _of("type: first_seen, rules: [any], field: n, memory: last, learn: 1s, horizon: 3s"),
+    "travel": _of("type: travel, rules: [any, r_c], place: at.id, timespan: 9s, speed: 9000"),
     "null kept": _of("type: event_count, rules: [r_a], timespan: 5s, condition: {gte: 2}, null_group: keep"),
     "every": _of("type: temporal, rules: [r_a, r_b], timespan: 1s, refire: every"),
     "nested count": INNER + _of("type: temporal_ordered, rules: [twice, r_b], timespan: 3s"),
@@ -92,6 +93,8 @@ def events(draw: st.DrawFn) -> list[dict[str, Any]]:
             "@timestamp": 1_000 + draw(st.integers(0, 30)) / 2,
             "event.action": draw(st.sampled_from("abcx")),
             "user.name": draw(st.sampled_from(["x", "x", "y", ["x", "y"], None])),
+            "at.id": draw(st.sampled_from(["p", "p", "q", None])),
+            "at.geo": draw(st.sampled_from(["50,10", "50.09,10", None])),
             "n": draw(st.sampled_from([0, 1, 2, 3, 5, "2", "many", None])),
         }
         if draw(st.integers(0, 19)) == 0:

@@ -169,6 +169,7 @@ PERCENTILE = "type: value_percentile\n  rules: [a]\n  timespan: 1m\n  condition:
 ABSENCE = "type: absence\n  trigger: a\n  missing: [b]\n  timespan: 1m"
 DURING = "type: during\n  trigger: a\n  open: [b]\n  max_age: 1h"
 
+TRAVEL = "type: travel\n  rules: [a, b]\n  group-by: [k]\n  timespan: 1d"
 FIRST = "type: first_seen\n  rules: [a]\n  field: v\n  learn: 14d\n  horizon: 90d"
 
 
@@ -230,6 +231,16 @@ FIRST = "type: first_seen\n  rules: [a]\n  field: v\n  learn: 14d\n  horizon: 90
         (ABSENCE.replace("trigger: a", "trigger: [a, b]"), "`trigger` names exactly one rule"),
         (ABSENCE + "\n  until: due", "`until` needs `max`"),
         (ABSENCE + "\n  when: afterwards", "did you mean 'after'"),
+        (TRAVEL.replace("\n  timespan: 1d", ""), "needs a `timespan`"),
+        (TRAVEL.replace("\n  group-by: [k]", ""), "travel without `group-by`; say whose moves"),
+        (TRAVEL + "\n  speed: fast", "speed: 'fast' is not a number of km/h"),
+        (TRAVEL + "\n  speed: 0", "from 1 to 10000"),
+        (TRAVEL + "\n  speed: true", "from 1 to 10000"),
+        (TRAVEL + "\n  place: [a, b]", "`place` names one field"),
+        (TRAVEL + "\n  field: v", "where an event happened is `place`"),
+        (TRAVEL + "\n  condition: {gte: 2}", "each move that is too fast alerts"),
+        (TRAVEL + "\n  max_clock_uncertainty: 5s", "counts in full"),
+        (TRAVEL.replace("rules", "rule"), "did you mean 'rules'"),
         (FIRST.replace("\n  field: v", ""), "first_seen without a field; add `field`"),
         (FIRST.replace("\n  learn: 14d", ""), "needs `learn`, for how long it only learns, such as 14d"),
         (FIRST.replace("\n  horizon: 90d", ""), "and `horizon`, after which a value is forgotten"),

@@ -53,12 +53,12 @@ def test_every_fault_is_reported_with_its_file_and_line(tmp_path: Path) -> None:
     assert list(ruleset.rules) == ["r"]
 
 
-def test_bundled_rules_have_no_fault_and_all_ten_detections() -> None:
+def test_bundled_rules_have_no_fault_and_no_detection_is_lost() -> None:
     ruleset = load_rules(bundled_rules())
     plan_correlations(ruleset, CorrelationSettings())
     metas = [rule.meta for rule in ruleset.rules.values()] + [each.meta for each in ruleset.correlations.values()]
     codes = {str(meta.custom["code"]) for meta in metas if "code" in meta.custom}
-    assert codes == {f"CV-{n}" for n in (301, 401, 402, 405, 406, 505, 801, 802, 1101, 1102)}
+    assert codes >= {f"CV-{n}" for n in (301, 401, 402, 405, 406, 505, 801, 802, 1101, 1102, 1201, 1202, 702)}
     for meta in metas:
         if meta.generate:
             assert meta.custom["owner"]["team"]

@@ -68,6 +68,24 @@ def test_a_door_has_its_place_its_cameras_and_its_schedule(plant: ContextStore) 
     assert fields["convergence.location.egress"] == "full"
 
 
+def test_a_place_has_the_coordinates_and_the_ways_of_what_it_lies_in() -> None:
+    store = ContextStore()
+    places: list[dict[str, Any]] = [
+        {"location_id": "n", "type": "site", "site": "n", "latitude": 52.52, "longitude": 13.4, "travel": ["s = 9000"]},
+        {"location_id": "hall", "type": "building", "parent": "n", "travel": ["tower=240", "gate=60"]},
+        {"location_id": "door", "type": "portal", "parent": "hall"},
+    ]
+    store.apply(ContextRows("locations", ALWAYS_KNOWN, tuple(places)))
+    store.apply(ContextRows("assets", ALWAYS_KNOWN, ({"asset_id": "door"},)))
+    fields = _enriched(store, {"physical.portal.id": "door"})
+    assert fields["convergence.location.geo"] == "52.52,13.4"
+    assert fields["convergence.location.travel"] == ["hall|tower|240", "hall|gate|60", "n|s|9000"]
+    event = EcsEvent("e", NOON, NOON, 0, "s", "d", {"event.action": "access-granted"})
+    Enricher(store).enrich(event, SourceProfile(id="s", site="n"))
+    assert event.fields["convergence.location.geo"] == "52.52,13.4"
+    assert event.fields["convergence.location.travel"] == ["n|s|9000"]
+
+
 @pytest.mark.parametrize(
     ("moment", "verdict"),
     [
@@ -211,6 +229,8 @@ def test_other_events_teach_nothing() -> None:
         ("schedules.csv", "schedule,days,start,end\ns,mon,25:00,26:00\n", "schedules.csv:2:start"),
         ("locations.csv", "location_id,type,timezone\nx,site,Europe/Berlinn\n", "locations.csv:2:timezone"),
         ("locations.csv", "location_id,type,parent\na,room,b\nb,room,a\n", "locations.csv"),
+        ("locations.csv", "location_id,type,travel\nx,site,y=fast\n", "least seconds to it such as plant-b=9000"),
+        ("locations.csv", "location_id,type,travel\nplant,site,\nx,site,plnt=90\n", "did you mean 'plant'"),
         ("conduits.csv", "conduit_id,source,destination,verdict\nc,a,b,maybe\n", "verdict"),
         ("people.csv", "person_id,status\n,active\n", "people.csv:2:person_id"),
         ("people.yml", "- {person_id: p, valid_from: yesterday}\n", "valid_from"),
