@@ -17,6 +17,8 @@ _NOT_THE_DOCUMENT = ("validation_exception", "index_closed_exception", "pipeline
 """Answers with 400 although the document is good: no room for shards, a closed index, a pipeline that is gone.
 Other refusals but 400 (no privilege, a write block, too many requests, no such index) are never the document's."""
 
+_PUSHED_BACK = "es_rejected_execution_exception"
+
 _ANSWER = "errors,items.*.status,items.*.error.type,items.*.error.reason,error,status"
 """What to answer with; the rest would be as large as the request."""
 
@@ -106,9 +108,9 @@ class BulkWriter:
             return False
         items = answer.body.get("items") if isinstance(answer.body, dict) else None
         if answer.status == HTTPStatus.OK and isinstance(items, list) and len(items) == len(places):
-            self._bytes = min(self._most_bytes, self._bytes * 2)
-            for place, item in zip(places, items, strict=True):
-                _settle(place, item, written)
+            pushed_back = [_settle(place, item, written) for place, item in zip(places, items, strict=True)]
+            # A cluster under pressure may also take the request and push back its parts.
+            self._bytes = max(1, len(body) // 2) if any(pushed_back) else min(self._most_bytes, self._bytes * 2)
             return True
         if answer.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE and len(places) == 1:
             written.refused[places[0]] = f"larger than the server takes: {len(body)} bytes"
@@ -119,14 +121,15 @@ class BulkWriter:
         return False
 
 
-def _settle(place: int, item: Any, written: Written) -> None:  # noqa: ANN401  what the server sent
-    """Sort one item of the answer."""
+def _settle(place: int, item: Any, written: Written) -> bool:  # noqa: ANN401  what the server sent
+    """Sort one item of the answer; tell whether it was pushed back for want of memory."""
     answer = next(iter(item.values())) if isinstance(item, dict) and item else {}
     status = answer.get("status", 0) if isinstance(answer, dict) else 0
     if status in _WRITTEN or status == HTTPStatus.CONFLICT:
-        return
+        return False
     reason = Answer(status, answer).reason()
     if status == HTTPStatus.BAD_REQUEST and not any(words in reason for words in _NOT_THE_DOCUMENT):
         written.refused[place] = reason
     else:
         written.wait([place], reason)
+    return _PUSHED_BACK in reason

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import msgspec
@@ -11,6 +12,9 @@ from elasticsearch import AsyncElasticsearch, UnsupportedProductError
 
 from connectors.elasticsearch.settings import Elasticsearch
 from connectors.errors import DestinationUnavailableError
+
+# It warns of each attempt that fails; the callers say an outage once.
+logging.getLogger("elastic_transport").setLevel(logging.ERROR)
 
 _NDJSON = "application/vnd.elasticsearch+x-ndjson; compatible-with=8"
 _JSON = "application/vnd.elasticsearch+json; compatible-with=8"

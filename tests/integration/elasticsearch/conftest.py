@@ -16,12 +16,16 @@ from tests.integration.servers.elasticsearch.distribution import elasticsearch_h
 from tests.integration.servers.elasticsearch.node import ADMIN, PASSWORD, ElasticsearchNode
 
 WRITER, ANALYST = "writer", "analyst"
+PRESSURE = {"indexing_pressure.memory.limit": "256kb"}
+"""So that a large request is refused as a whole, as a cluster under load does."""
 
 
 @pytest.fixture(scope="session")
 def search() -> Iterator[ElasticsearchNode]:
     """A node with the least user that isthmus can write as."""
-    node = ElasticsearchNode(elasticsearch_home(), users={WRITER: "isthmus_writer", ANALYST: "isthmus_analyst"})
+    node = ElasticsearchNode(
+        elasticsearch_home(), users={WRITER: "isthmus_writer", ANALYST: "isthmus_analyst"}, settings=PRESSURE
+    )
     try:
         node.start()
         yield node
