@@ -121,7 +121,7 @@ class TaskLife:
         """
         async with self._committing:
             if self._lost is not None:
-                raise TaskLostError(self._where()) from self._lost
+                raise TaskLostError(f"{self._where()}: {self._lost!r}") from self._lost
             records = self._take()
             if not records or self._producer is None:
                 return

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
+from typing import Any
+
+from aiokafka.errors import KafkaError
 
 _CLIENTS = ("aiokafka", "faust", "mode")
 _EVERY_S = 10.0
@@ -26,7 +30,7 @@ class Once(logging.Filter):
 
 
 def quieten() -> None:
-    """Show warnings of the client libraries only, and each at most once in ten seconds."""
+    """Show warnings of the client libraries only, and each at most once in ten seconds; call it on the event loop."""
     for name in _CLIENTS:
         logger = logging.getLogger(name)
         logger.setLevel(logging.WARNING)
@@ -35,3 +39,12 @@ def quieten() -> None:
             handler.addFilter(Once())
             logger.addHandler(handler)
             logger.propagate = False
+    asyncio.get_running_loop().set_exception_handler(_tell)
+
+
+def _tell(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Leave out what goes wrong inside a client: what it broke was reported where it broke."""
+    task = context.get("task")
+    file = task.get_coro().cr_code.co_filename if task is not None else ""
+    if not (isinstance(context.get("exception"), KafkaError) or "aiokafka" in file):
+        loop.default_exception_handler(context)

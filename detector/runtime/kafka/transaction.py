@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
@@ -46,7 +47,9 @@ async def commit(producer: AIOKafkaProducer, records: Sequence[Outgoing], name: 
     await producer.begin_transaction()
     deliveries = [await _send(producer, batch, place) for place, batch in _batches(producer, records)]
     # aiokafka commits although a record failed: only its own future tells.
-    await asyncio.gather(*deliveries)
+    for result in await asyncio.gather(*deliveries, return_exceptions=True):
+        if isinstance(result, BaseException):
+            raise result
     failpoint(f"{name}-inside")
     await producer.commit_transaction()
     failpoint(f"{name}-after")
@@ -57,6 +60,8 @@ async def discard(producer: AIOKafkaProducer) -> None:
     try:
         await asyncio.wait_for(producer.stop(), _STOP_S)
     except Exception:  # noqa: BLE001  whatever is wrong with it, it is thrown away
+        with suppress(Exception, asyncio.CancelledError):
+            await producer._sender.close()  # noqa: SLF001  else its task goes on, and might still commit
         await producer.client.close()
 
 

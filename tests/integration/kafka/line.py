@@ -70,12 +70,17 @@ def recording(count: int, *, sources: int = 7, seed: int = 7, end_ns: int | None
     return records
 
 
-async def make_topics(settings: Settings) -> None:
-    """Create every topic as it is declared, but let the raw log keep the times it is given: a recording stays one."""
+async def make_topics(settings: Settings, *, recorded: bool = True) -> None:
+    """Create every topic as it is declared.
+
+    Args:
+        settings: With prefix and partitions.
+        recorded: The raw log keeps the times it is given: a recording stays one.
+    """
     kafka = kafka_of(settings)
     async with administering(kafka.connection) as admin:
         for topic in declared_topics(settings, kafka):
-            config = {**topic.config, "message.timestamp.type": "CreateTime"}
+            config = {**topic.config, **({"message.timestamp.type": "CreateTime"} if recorded else {})}
             await admin.create(msgspec.structs.replace(topic, config=config))
 
 
@@ -131,11 +136,13 @@ class AlertLog(msgspec.Struct):
 
     Attributes:
         ids: Alerts.
+        revisions: How many there were.
         doubled: Revisions seen more than once.
         gaps: Revisions left out.
     """
 
     ids: set[str]
+    revisions: int
     doubled: int
     gaps: int
 
@@ -148,4 +155,4 @@ async def read_alerts(settings: Settings) -> AlertLog:
         seen.setdefault((each.key or b"").decode(), []).append(int(each.headers["revision"]))
     doubled = sum(len(numbers) - len(set(numbers)) for numbers in seen.values())
     gaps = sum(max(numbers) - len(set(numbers)) for numbers in seen.values())
-    return AlertLog(set(seen), doubled, gaps)
+    return AlertLog(set(seen), sum(map(len, seen.values())), doubled, gaps)

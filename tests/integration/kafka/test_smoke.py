@@ -31,16 +31,6 @@ async def test_aborted_records_are_not_read(kafka: KafkaBroker) -> None:
         assert (await reader.getone()).value == b"committed"
 
 
-async def test_survives_being_killed(own_kafka: KafkaBroker) -> None:
-    await create_topics(own_kafka.bootstrap, {"kept": 1})
-    async with AIOKafkaProducer(bootstrap_servers=own_kafka.bootstrap) as producer:
-        assert (await producer.send_and_wait("kept", b"x")).offset == 0
-    own_kafka.kill()
-    own_kafka.start()
-    async with AIOKafkaProducer(bootstrap_servers=own_kafka.bootstrap) as producer:
-        assert (await producer.send_and_wait("kept", b"x")).offset == 1
-
-
 @pytest.mark.parametrize("mechanism", ["SCRAM-SHA-512", "PLAIN"])
 async def test_wants_the_password(secure_kafka: tuple[KafkaBroker, Path], mechanism: str) -> None:
     broker, certificate = secure_kafka

@@ -18,11 +18,11 @@ from tests.integration.kafka.line import kafka_of, read_all
 class WorkerProcess:
     """One life of a worker."""
 
-    def __init__(self, settings: Path, name: str, *, failpoint: str = "", stages: str = "") -> None:
+    def __init__(self, settings: Path, name: str, *, failpoint: str = "", instance: str = "") -> None:
         self.log = settings.with_name(f"{name}.log")
         command = [sys.executable, "-m", "detector", "worker", "-c", str(settings)]
-        if stages:
-            command += ["--stages", stages]
+        if instance:
+            command += ["--instance", instance]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(  # noqa: S603  our own command
                 command, env={**os.environ, "ISTHMUS_FAILPOINT": failpoint}, stdout=log, stderr=log
@@ -32,6 +32,15 @@ class WorkerProcess:
     def is_alive(self) -> bool:
         """Whether it still runs."""
         return self.process.poll() is None
+
+    async def at_work(self, *, timeout_s: float = 40.0) -> None:
+        """Wait until it has opened a task."""
+        deadline_s = time.monotonic() + timeout_s
+        while time.monotonic() < deadline_s and self.is_alive:
+            if b"task_opened" in self.log.read_bytes():
+                return
+            await asyncio.sleep(0.1)
+        raise TimeoutError(f"{self.log.name}: no task was opened")
 
     def kill(self) -> None:
         """End it as the kernel would."""

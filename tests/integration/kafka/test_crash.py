@@ -1,0 +1,108 @@
+"""Workers that die, sleep, come and go: nothing is lost, nothing counted twice."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.integration.kafka.line import make_topics, settings_for
+from tests.integration.kafka.living import growing, killed_by_failpoint, outcome
+from tests.integration.kafka.workers import WorkerProcess, until_quiet
+from tests.integration.servers.kafka.broker import KafkaBroker
+
+LONG = bool(os.environ.get("ISTHMUS_LONG"))
+FAILPOINTS = [
+    f"{stage}-{point}:3" for stage in ("sense", "correlate", "group") for point in ("before", "inside", "after")
+]
+SHORT = ["sense-inside:3", "correlate-inside:3", "group-after:3"]
+SHOW = Callable[[str], None]
+KILLS = 25 if LONG else 2
+OUTAGE_S = 20.0 if LONG else 12.0
+
+
+@pytest.fixture
+def show(capsys: pytest.CaptureFixture[str]) -> SHOW:
+    """Print a figure although the test passes."""
+
+    def shown(text: str) -> None:
+        with capsys.disabled():
+            print(f"\n  {text}")  # noqa: T201  figures of the proof
+
+    return shown
+
+
+@pytest.mark.slow
+async def test_dying_at_any_point_changes_nothing(kafka: KafkaBroker, tmp_path: Path, show: SHOW) -> None:
+    settings = settings_for(tmp_path, kafka.bootstrap, "failpoints")
+    await make_topics(settings, recorded=False)
+    chosen = FAILPOINTS if LONG else SHORT
+    async with growing(settings):
+        for failpoint in chosen:
+            # Under the same name it has its partitions back at once: nobody waits for its session to end.
+            await killed_by_failpoint(tmp_path / "isthmus.yml", "mortal", failpoint)
+    last = WorkerProcess(tmp_path / "isthmus.yml", "mortal", instance="mortal")
+    await until_quiet(settings)
+    last.stop()
+    found = await outcome(settings, tmp_path)
+    show(f"failpoints {len(chosen)}: {found}")
+    assert found.is_exact
+
+
+@pytest.mark.slow
+async def test_zombies_kills_and_joins_change_nothing(kafka: KafkaBroker, tmp_path: Path, show: SHOW) -> None:
+    settings = settings_for(tmp_path, kafka.bootstrap, "kills")
+    await make_topics(settings, recorded=False)
+    path = tmp_path / "isthmus.yml"
+    draw = random.Random(3)  # noqa: S311  a fixed test, not a secret
+    async with growing(settings):
+        workers = [WorkerProcess(path, f"w{number}") for number in range(2)]
+        await asyncio.gather(*(worker.at_work() for worker in workers))
+        await asyncio.sleep(1)
+        workers[0].freeze()  # beyond its session, with whatever it had open
+        await asyncio.sleep(9)
+        workers.append(WorkerProcess(path, "w2"))
+        workers[0].thaw()
+        for number in range(KILLS):
+            await workers[-1].at_work()
+            await asyncio.sleep(draw.uniform(0, 2))
+            workers.pop(draw.randrange(len(workers))).kill()
+            workers.append(WorkerProcess(path, f"k{number}"))
+        await workers[-1].at_work()
+        assert workers.pop(0).stop() == 0
+        await asyncio.sleep(2)
+    await until_quiet(settings, quiet_s=7, timeout_s=120)
+    for worker in workers:
+        worker.stop()
+    found = await outcome(settings, tmp_path)
+    show(f"kills {KILLS}, one zombie: {found}")
+    assert found.is_exact
+    assert found.fenced > 0, "the zombie never noticed"
+
+
+@pytest.mark.slow
+async def test_a_broker_that_is_away_changes_nothing(own_kafka: KafkaBroker, tmp_path: Path, show: SHOW) -> None:
+    settings = settings_for(tmp_path, own_kafka.bootstrap, "outage")
+    await make_topics(settings, recorded=False)
+    workers = [WorkerProcess(tmp_path / "isthmus.yml", f"w{number}") for number in range(2)]
+    async with growing(settings):
+        await asyncio.gather(*(worker.at_work() for worker in workers))
+        await asyncio.sleep(2)
+        own_kafka.stop()
+        await asyncio.sleep(OUTAGE_S)
+        own_kafka.start()
+        back_s = time.monotonic()
+        await asyncio.sleep(8)
+    await until_quiet(settings, quiet_s=6, timeout_s=120)
+    show(f"quiet again {time.monotonic() - back_s:.1f} s after the broker came back")
+    assert [worker.stop() for worker in workers] == [0, 0]
+    found = await outcome(settings, tmp_path)
+    lines = sum(len(worker.log.read_text(errors="replace").splitlines()) for worker in workers)
+    show(f"outage {OUTAGE_S:.0f} s: {found}, {lines} lines of log")
+    assert found.is_exact
+    assert lines < 60 * len(workers)
