@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 
 from detector.matching.batch import Batch, Hits
@@ -13,6 +14,12 @@ from detector.rules.model import DetectionRule
 
 Found = tuple[int, int]
 """Event and rule, by number."""
+
+MAX_BYTES = 16 << 20
+"""Memory of what the oracle compiled, about, or of the largest rule; the rule used least recently goes first."""
+
+_PREDICATE = 600
+"""Bytes of a part of a condition as the oracle compiles it, as measured."""
 
 _FIRST = (0,)
 
@@ -35,7 +42,8 @@ class Checker:
         self._rules = rules
         self._findable = findable
         self._failed = failed
-        self._predicates: dict[int, Predicate] = {}
+        self._predicates = OrderedDict[int, Predicate]()
+        self._predicate_bytes = 0
 
     def check(self, plan: Plan, batch: Batch, hits: Hits, found: list[Found]) -> int:
         """Find which rules match that anchors brought up, and return how many were tried."""
@@ -69,13 +77,22 @@ class Checker:
     def holds(self, number: int, fields: Fields) -> bool:
         """Return what the oracle says of a rule; False when its evaluation raises."""
         try:
-            predicate = self._predicates.get(number)
-            if predicate is None:
-                predicate = self._predicates[number] = compile_condition(self._rules[number].condition)
-            return predicate(fields)
+            return self._predicate(number)(fields)
         except Exception as error:  # noqa: BLE001  one of the broad catches: around one rule
             self._failed(self._rules[number], error)
             return False
+
+    def _predicate(self, number: int) -> Predicate:
+        predicate = self._predicates.get(number)
+        if predicate is not None:
+            self._predicates.move_to_end(number)
+            return predicate
+        predicate = self._predicates[number] = compile_condition(self._rules[number].condition)
+        self._predicate_bytes += self._findable[number].parts * _PREDICATE
+        while self._predicate_bytes > MAX_BYTES and len(self._predicates) > 1:
+            oldest, _ = self._predicates.popitem(last=False)
+            self._predicate_bytes -= self._findable[oldest].parts * _PREDICATE
+        return predicate
 
     def _reads(self, numbers: Iterable[int]) -> frozenset[str]:
         return frozenset[str]().union(*(self._findable[each].reads for each in numbers))

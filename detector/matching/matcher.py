@@ -27,6 +27,7 @@ from detector.matching.single import OneEvent, groups_of_one, lines_of_one
 from detector.matching.terms import KEYWORD, Terms
 from detector.rules.logsources import contradicts
 from detector.rules.model import DetectionRule, LogSource
+from detector.rules.naming import size
 
 _log = structlog.get_logger(__name__)
 
@@ -215,7 +216,7 @@ class Matcher:
 
 def _findable(number: int, rule: DetectionRule, terms: Terms) -> Findable:
     tree, reads = terms.tree_of(rule.condition)
-    return Findable(number, tree, ways_of(tree, terms), reads)
+    return Findable(number, tree, ways_of(tree, terms), reads, size(rule.condition))
 
 
 def _canonical(value: str | None, known: frozenset[str]) -> str | None:

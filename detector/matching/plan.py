@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _TERM = 200
-_GROUP = 2_048
-"""Bytes of a term's cost and its place in tables, and of a group with its check, as measured."""
+_GROUP = 1_024
+_CHECKED = 80
+"""Bytes of a term's cost and its place in tables, of a group with its check, and of a part checked, as measured."""
 
 Literals = Collection[tuple[str, int]]
 """Framed literals, each with its group."""
@@ -89,12 +90,14 @@ class Findable(msgspec.Struct, frozen=True):
         tree: When it matches.
         ways: Ways to find it; none: it is tried on every event.
         reads: Fields that it reads.
+        parts: Tests and operators of its condition.
     """
 
     number: int
     tree: Tree
     ways: tuple[Way, ...]
     reads: frozenset[str]
+    parts: int = 1
 
 
 class Plan:
@@ -134,6 +137,7 @@ class Plan:
         self._rules = {rule.number: rule for rule in rules}
         self._ways: dict[int, Way] = {}
         self._known: dict[tuple[int, ...], int] = {}
+        self._checked = 0
 
     def steps(self) -> Iterator[None]:
         """Plan the rules, pausing now and then; the plan is ready when the iterator ends."""
@@ -156,7 +160,8 @@ class Plan:
     def bytes(self) -> int:
         """Its memory, about, were all checks made; scanners not made yet count for nothing."""
         indexes = {id(index): index for field in self.fields.values() for index in field.indexes}
-        return len(self._sample) * _TERM + len(self.groups) * _GROUP + sum(index.bytes for index in indexes.values())
+        scanners = sum(index.bytes for index in indexes.values())
+        return len(self._sample) * _TERM + len(self.groups) * _GROUP + self._checked * _CHECKED + scanners
 
     def renames(self, names: Iterable[str]) -> bool:
         """Return whether some name has spaces that the name in a rule has not."""
@@ -221,6 +226,7 @@ class Plan:
         if group is None:
             group = self._known[key] = len(self.groups)
             self.groups.append(Group(key))
+            self._checked += sum(self._rules[number].parts for number in numbers)
         return group
 
 

@@ -22,6 +22,7 @@ from detector.rules.filters import Filters
 from detector.rules.meta import key_of, suggest
 from detector.rules.model import CorrelationRule, DetectionRule, RuleMeta, RuleSet
 from detector.rules.placeholders import Lists
+from detector.rules.totals import Totals
 
 MAX_LEVEL = 3
 """Levels of correlations over correlations."""
@@ -101,6 +102,7 @@ class _Load:
         documents = [document for each in compiled for document in each.documents]
         narrowing = Filters(self._rules, self._ids, self._others(documents), adaptation)
         narrowing.apply([each for each in documents if "correlation" not in each.content], self._faults)
+        self._weigh()
         self._parts = {rule_id: Part(frozenset({rule.written})) for rule_id, rule in self._rules.items()}
         self._fields = adaptation.fields
         self._read_correlations([each for each in documents if "correlation" in each.content])
@@ -125,6 +127,21 @@ class _Load:
         self._ids[key_of(meta.id)] = meta.id
         self._ids[key_of(meta.name)] = meta.id
         return True
+
+    def _weigh(self) -> None:
+        """Refuse the rules that do not fit beside those before them."""
+        totals = Totals()
+        for rule in list(self._rules.values()):
+            try:
+                totals.add(rule.condition)
+            except ValueError as error:
+                meta = rule.meta
+                what, _, instead = str(error).partition("; ")
+                self._faults.append(_fault_of(meta, what, instead))
+                del self._rules[meta.id]
+                for name in {key_of(meta.id), key_of(meta.name)}:
+                    del self._ids[name]
+                    self._refused[name] = meta.path
 
     def _others(self, documents: list[RuleDocument]) -> dict[str, str]:
         """Return what the documents are that are no loaded detection, by name and id."""

@@ -11,8 +11,8 @@ import re2  # type: ignore[import-untyped]  # google-re2 has no stubs
 MAX_LENGTH = 8_192
 """Characters of an expression; the longest of SigmaHQ has 130."""
 
-_MEMORY = (1 << 16, 1 << 20)
-"""Bytes that RE2 may use for one expression and the states it meets. The first is enough for all of SigmaHQ's; beyond
+USUAL_BYTES, LARGE_BYTES = 1 << 16, 1 << 20
+"""Memory that RE2 may use for one expression and the states it meets. The first is enough for all of SigmaHQ's; beyond
 it scans without remembered states, in linear time still. Few need the second; what does not fit is refused."""
 
 _CITED = 200
@@ -23,25 +23,46 @@ class PatternError(ValueError):
     """An expression that RE2 does not take, or only with more memory than one may have."""
 
 
-@lru_cache(maxsize=4_096)  # keys are from rules, which are bounded; plans that share a rule share its expression
 def compile_pattern(pattern: str) -> Any:  # noqa: ANN401  re2 has no types
-    """Compile an expression.
+    """Compile an expression; plans and rules that share one share what it compiles to, within bounds.
 
     Raises:
         PatternError: It is wrong, too long or too large.
     """
     if len(pattern) > MAX_LENGTH:
         raise PatternError(f"a regular expression has {len(pattern)} characters, of at most {MAX_LENGTH}")
+    return _usual(pattern) or _large(pattern)
+
+
+def pattern_bytes(pattern: str) -> int:
+    """Return the memory that an expression may take, which must be right."""
+    return USUAL_BYTES if _usual(pattern) is not None else LARGE_BYTES
+
+
+@lru_cache(maxsize=2_048)  # 128 MiB at most
+def _usual(pattern: str) -> Any:  # noqa: ANN401  as above
+    """Compile an expression; None when it is not usual."""
+    try:
+        return re2.compile(pattern, _options(USUAL_BYTES))
+    except re2.error:
+        return None
+
+
+@lru_cache(maxsize=128)  # 128 MiB at most
+def _large(pattern: str) -> Any:  # noqa: ANN401  as above
+    try:
+        return re2.compile(pattern, _options(LARGE_BYTES))
+    except re2.error as error:
+        why = error.args[0].decode(errors="replace") if isinstance(error.args[0], bytes) else error
+        raise PatternError(f"regular expression {_short(repr(pattern))} is invalid: {_short(str(why))}") from error
+
+
+def _options(max_bytes: int) -> Any:  # noqa: ANN401  as above
     options = re2.Options()
     options.log_errors = False
     options.never_capture = True  # nobody asks what a group held, and many groups are slow
-    why: object = ""
-    for options.max_mem in _MEMORY:
-        try:
-            return re2.compile(pattern, options)
-        except re2.error as error:
-            why = error.args[0].decode(errors="replace") if isinstance(error.args[0], bytes) else error
-    raise PatternError(f"regular expression {_short(repr(pattern))} is invalid: {_short(str(why))}")
+    options.max_mem = max_bytes
+    return options
 
 
 def _short(text: str) -> str:
