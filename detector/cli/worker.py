@@ -13,9 +13,12 @@ from connectors.errors import ConnectorError
 from detector.cli.options import config_option, no_cache_option, without_cache
 from detector.errors import DetectorError, SettingsError
 from detector.runtime.clock import SystemClock
+from detector.runtime.kafka.deliver import DELIVER
 from detector.runtime.kafka.stage import STAGES
 from detector.runtime.kafka.worker import Worker
 from detector.settings import Settings, load_settings
+
+_STAGES = (*STAGES, DELIVER)
 
 
 @click.command(short_help="Run the engine's tasks on Kafka.")
@@ -23,7 +26,7 @@ from detector.settings import Settings, load_settings
 @no_cache_option
 @click.option(
     "--stages",
-    default=",".join(STAGES),
+    default=",".join(_STAGES),
     show_default=True,
     help="Stages to take part in, separated by commas.",
 )
@@ -36,11 +39,11 @@ def worker(config: Path, stages: str, instance: str | None, *, no_cache: bool) -
 
     Tasks are shared among all workers with the same settings; each uses one core. What a task gave out, what it
     remembers and how far it has read are committed together: a worker may be killed at any time, and the others go on
-    where it was.
+    where it was. The stage deliver hands alerts to the sinks of the settings.
     """
     chosen = [name for each in stages.split(",") if (name := each.strip())]
-    if unknown := sorted(set(chosen) - set(STAGES)):
-        raise click.UsageError(f"--stages: {', '.join(unknown)} is no stage; known are {', '.join(STAGES)}")
+    if unknown := sorted(set(chosen) - set(_STAGES)):
+        raise click.UsageError(f"--stages: {', '.join(unknown)} is no stage; known are {', '.join(_STAGES)}")
     try:
         settings = without_cache(load_settings(config)) if no_cache else load_settings(config)
         asyncio.run(_run(settings, chosen, instance))

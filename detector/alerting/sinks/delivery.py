@@ -9,6 +9,7 @@ import msgspec
 
 from detector.alert import Alert
 from detector.errors import SinkRejectedError, SinkUnavailableError
+from detector.task import DeadLetter
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -16,6 +17,20 @@ class Refusal(msgspec.Struct, frozen=True):
 
     alert: Alert
     reason: str
+
+
+def letter_of(sink: str, refusal: Refusal) -> DeadLetter:
+    """Make the dead letter of a refused revision."""
+    alert = refusal.alert
+    return DeadLetter(
+        id=f"{alert.id}/{alert.revision}",
+        stage=f"sink:{sink}",
+        source="",
+        dataset="isthmus.alert",
+        received_ns=0,
+        error=refusal.reason,
+        value=msgspec.json.encode(alert.document),
+    )
 
 
 class Outcome(msgspec.Struct):

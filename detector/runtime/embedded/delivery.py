@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
-import msgspec
-
-from detector.alerting.sinks.delivery import Refusal, Sink
+from detector.alerting.sinks.delivery import Refusal, Sink, letter_of
 from detector.alerting.sinks.handover import Handover
 from detector.runtime.embedded.store import EngineStore
-from detector.task import DeadLetter
 
 MAX_BACKLOG = 100_000
 """Revisions that may wait for the slowest sink; above it the engine stops reading, as the raw log is the buffer."""
@@ -76,17 +73,7 @@ class Delivery:
             self._trim()
 
     def _reject(self, name: str, refusal: Refusal) -> None:
-        alert = refusal.alert
-        letter = DeadLetter(
-            id=f"{alert.id}/{alert.revision}",
-            stage=f"sink:{name}",
-            source="",
-            dataset="isthmus.alert",
-            received_ns=0,
-            error=refusal.reason,
-            value=msgspec.json.encode(alert.document),
-        )
-        self._store.add_dead_letters([letter])
+        self._store.add_dead_letters([letter_of(name, refusal)])
 
     def _trim(self) -> None:
         self._store.trim_alert_log(min(self._store.position(f"sink:{each.name}") for each in self._handovers))

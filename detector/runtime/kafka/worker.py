@@ -9,10 +9,12 @@ import structlog
 
 from connectors.kafka.admin import administering
 from connectors.kafka.client import client_arguments, start_client
+from detector.alerting.sinks.table import build_sink
 from detector.errors import SettingsError
 from detector.runtime.assembly import TaskMaker, read_rules
 from detector.runtime.clock import Clock
 from detector.runtime.kafka.app import StageApp, build_app
+from detector.runtime.kafka.deliver import DELIVER, Deliverer
 from detector.runtime.kafka.ends import Ends
 from detector.runtime.kafka.ownership import Ownership
 from detector.runtime.kafka.quiet import quieten
@@ -45,6 +47,7 @@ class Worker:
         self._ends = Ends(self._client, clock)
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._apps: list[StageApp] = []
+        self._delivering: list[asyncio.Task[None]] = []
         self.ownerships: dict[str, Ownership] = {}
 
     async def start(self) -> None:
@@ -56,13 +59,18 @@ class Worker:
         """
         quieten()
         ruleset = read_rules(self._settings)
+        deliverers = self._deliverers() if DELIVER in self._names else []
         await start_client(self._ends, self._kafka.connection)
         await self._check_topics()
         context = ContextStore()
         maker = TaskMaker(self._settings, ruleset, context, raw_partitions=self._kafka.partitions.raw)
         stages = build_stages(self._settings, self._kafka, ruleset, maker)
-        self._apps = [self._app(stages[name]) for name in self._names]
+        self._apps = [self._app(stages[name]) for name in self._names if name != DELIVER]
         await asyncio.gather(*(app.start() for app in self._apps))
+        for deliverer in deliverers:
+            task = asyncio.create_task(deliverer.run(), name=f"sink {deliverer.handover.name}")
+            task.add_done_callback(self._ended)
+            self._delivering.append(task)
         _log.info("worker_started", stages=self._names, rules=len(ruleset.rules) + len(ruleset.correlations))
 
     async def wait(self) -> None:
@@ -75,12 +83,25 @@ class Worker:
 
     async def stop(self) -> None:
         """Commit what was applied, hand over, and leave the groups."""
+        for task in self._delivering:
+            task.cancel()
+        await asyncio.gather(*self._delivering, return_exceptions=True)
         closing = [each.close(timeout_s=SESSION_S) for each in self.ownerships.values()]
         await asyncio.gather(*closing, return_exceptions=True)
         for app in self._apps:
             await app.stop()
         await self._ends.stop()
         _log.info("worker_stopped")
+
+    def _deliverers(self) -> list[Deliverer]:
+        names = [sink.name for sink in self._settings.sinks]
+        if len(set(names)) < len(names):
+            raise SettingsError(f"sinks {', '.join(names)}: each needs a name of its own; it names the consumer group")
+        return [Deliverer(sink.name, build_sink(sink), self._kafka) for sink in self._settings.sinks]
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._fail(error)
 
     def _app(self, stage: Stage) -> StageApp:
         ownership = self.ownerships[stage.name] = Ownership(

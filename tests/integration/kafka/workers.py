@@ -18,11 +18,13 @@ from tests.integration.kafka.line import kafka_of, read_all
 class WorkerProcess:
     """One life of a worker."""
 
-    def __init__(self, settings: Path, name: str, *, failpoint: str = "", instance: str = "") -> None:
+    def __init__(self, settings: Path, name: str, *, failpoint: str = "", instance: str = "", stages: str = "") -> None:
         self.log = settings.with_name(f"{name}.log")
         command = [sys.executable, "-m", "detector", "worker", "-c", str(settings)]
         if instance:
             command += ["--instance", instance]
+        if stages:
+            command += ["--stages", stages]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(  # noqa: S603  our own command
                 command, env={**os.environ, "ISTHMUS_FAILPOINT": failpoint}, stdout=log, stderr=log
