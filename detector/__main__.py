@@ -20,6 +20,7 @@ COMMANDS: dict[str, str] = {
     "rules": "detector.cli.rules:rules",
     "run": "detector.cli.run:run",
     "topics": "detector.cli.topics:topics",
+    "who": "detector.cli.who:who",
     "worker": "detector.cli.worker:worker",
 }
 """Subcommand to ``module:click command``."""

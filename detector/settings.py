@@ -113,9 +113,11 @@ class RetentionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
 
     Attributes:
         raw: Processed raw records, for replays.
+        presence: Who was seen where, for `isthmus who --at`.
     """
 
     raw: Duration = parse_duration("7d")
+    presence: Duration = parse_duration("7d")
 
 
 class KafkaPartitions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

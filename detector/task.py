@@ -84,7 +84,7 @@ class Bundle(msgspec.Struct, frozen=True):
     known_at_ns: int
 
 
-LogRecord = Record | Candidate | AlertDraft | Tick | PartitionClock | ContextRows | Bundle
+LogRecord = Record | EcsEvent | Candidate | AlertDraft | Tick | PartitionClock | ContextRows | Bundle
 
 
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):

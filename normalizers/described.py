@@ -67,6 +67,11 @@ KINDS: dict[str, Kind] = {
     # Doors, badges, cameras.
     "access-granted": Kind("session", "start", "success"),
     "access-taken": Kind("session", "start", "success"),
+    "mustered": Kind("session", "info", "success"),
+    "muster-started": Kind("session", "info"),
+    "antipassback-reset": Kind("session", "info", "success"),
+    "visitor-checked-in": Kind("session", "start", "success"),
+    "visitor-checked-out": Kind("session", "end", "success"),
     "access-denied": Kind("session", "denied", "failure"),
     "door-forced": Kind("intrusion_detection", "info"),
     "door-held": Kind("intrusion_detection", "info"),

@@ -61,6 +61,9 @@ class _Event(msgspec.Struct):
 _WORDS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), action)
     for pattern, action in (
+        (r"anti-?passback.*(reset|forgiv|clear)|(reset|forgiv|clear).*anti-?passback", "antipassback-reset"),
+        (r"(muster|evacuation).*(start|began|activated)", "muster-started"),
+        (r"muster", "mustered"),
         (r"forced", "door-forced"),
         (r"(open too long|held open|door held)", "door-held"),
         (r"(denied|rejected|not granted|no access|invalid card)", "access-denied"),

@@ -17,6 +17,7 @@ from detector.runtime.embedded.contextlog import ContextLog
 from detector.runtime.embedded.driver import Driver, Stages
 from detector.runtime.embedded.rawlog import RawLog
 from detector.runtime.embedded.store import EngineStore
+from detector.runtime.stages.presence import PresenceTask
 from detector.runtime.stages.sense import FEED_DATASETS
 from detector.settings import Settings
 from normalizers.context.store import ContextStore
@@ -73,7 +74,7 @@ def build_stages(settings: Settings, ruleset: RuleSet, context: ContextStore, *,
     """Make the tasks of one process, with empty state."""
     maker = TaskMaker(settings, ruleset, context, raw_partitions=settings.raw_partitions)
     sense = [maker.sense(partition, generation) for partition in range(settings.raw_partitions)]
-    return Stages(sense, [maker.correlate()], maker.group())
+    return Stages(sense, [maker.correlate()], maker.group(), PresenceTask(int(settings.retention.presence)))
 
 
 def _check_partitions(store: EngineStore, partitions: int, data_dir: Path) -> None:

@@ -16,6 +16,7 @@ from detector.runtime.embedded.store import Checkpoint, EngineStore, StateChange
 from detector.runtime.failpoint import failpoint
 from detector.runtime.partitioner import partition_of
 from detector.runtime.stages.group import GroupTask
+from detector.runtime.stages.presence import PresenceTask
 from detector.runtime.stages.sense import SenseTask
 from detector.task import (
     DeadLetter,
@@ -41,11 +42,13 @@ class Stages(msgspec.Struct, frozen=True):
         sense: One a raw partition.
         correlate: One a candidate partition; each runs all levels.
         group: The one group task.
+        presence: The one task that keeps who was seen where.
     """
 
     sense: Sequence[SenseTask]
     correlate: Sequence[Correlator]
     group: GroupTask
+    presence: PresenceTask
 
 
 class Progress(msgspec.Struct):
@@ -114,6 +117,7 @@ class Driver:
         for sense, old in zip(stages.sense, before.sense, strict=True):
             sense.succeed(old)
         stages.group.succeed(before.group)
+        stages.presence.succeed(before.presence)
         for partition, (correlate, former) in enumerate(zip(stages.correlate, before.correlate, strict=True)):
             if not correlate.succeed(former):
                 self._restore("correlate", partition, correlate)
@@ -142,6 +146,8 @@ class Driver:
         self._run_correlate(candidates, drafts, tick, progress)
         group_outputs = self._stages.group.process([*drafts, tick])
         self._route(group_outputs, candidates, drafts, progress)
+        self._stages.presence.process([each for each in outputs if isinstance(each, EcsEvent)])
+        progress.left_out.update(self._stages.presence.left_out())
         for sense in self._stages.sense:
             progress.left_out.update(sense.left_out())
             progress.noticed.update(sense.noticed())
@@ -174,6 +180,7 @@ class Driver:
             *(("sense", i, task) for i, task in enumerate(self._stages.sense)),
             *(("correlate", i, task) for i, task in enumerate(self._stages.correlate)),
             ("group", 0, self._stages.group),
+            ("presence", 0, self._stages.presence),
         ]
 
     def _read(self, limit: int) -> list[LoggedRecord]:

@@ -6,11 +6,14 @@ import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 from aiohttp import ClientSession
+from click.testing import CliRunner
 
+from detector.__main__ import main
 from detector.alert import Alert
 from detector.demo.player import Player, Summary
 from detector.demo.script import load_truth
@@ -70,6 +73,28 @@ def test_the_pages_answer(played: Played) -> None:
     assert played.pages["/api/alerts/none"][0] == 404
 
 
+def _who(config: Path, *arguments: str) -> list[dict[str, Any]]:
+    done = CliRunner().invoke(main, ["who", "-c", str(config), "--json", "--at", *arguments])
+    assert done.exit_code == 0, done.output
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_who_is_where_is_what_the_doors_told(played: Played) -> None:
+    config = played.folder / "isthmus.yml"
+    morning = {each["person"]: each for each in _who(config, "2026-10-20T10:30:00+02:00")}
+    assert len(morning) == 30
+    novak, brandt = morning["p-novak"], morning["p-brandt"]
+    assert (novak["name"], novak["state"], novak["site"], novak["by"]) == (
+        "Petra Novak", "inside", "plant-a", "Main turnstile 1",
+    )  # fmt: skip
+    assert (novak["since"], novak["sure"], novak["why"]) == ("2026-10-20T05:50:00Z", "sure", None)
+    assert (brandt["place"], brandt["by"], brandt["sure"]) == ("Engineering room", "ews-01", "likely")
+    assert {each["sure"] for each in morning.values() if each["site"] == "plant-b"} == {"likely"}
+    evening = {each["person"]: each["state"] for each in _who(config, "2026-10-20T23:30:00+02:00", "--all")}
+    assert (evening["p-adler"], evening["p-novak"]) == ("outside", "unknown")
+    assert [each["person"] for each in _who(config, "2026-10-20T10:30:00+02:00", "NOVAK")] == ["p-novak"]
+
+
 @pytest.mark.parametrize(("partitions", "batch"), [(1, 2_000), (2, 97), (4, 500)])
 def test_partitions_and_batches_do_not_change_the_alerts(
     played: Played, tmp_path: Path, partitions: int, batch: int
@@ -77,6 +102,10 @@ def test_partitions_and_batches_do_not_change_the_alerts(
     settings = load_settings(played.folder / "isthmus.yml")
     settings = msgspec.structs.replace(settings, data_dir=tmp_path, raw_partitions=partitions)
     again = replay(settings, played.raw(), batch=batch).alerts
+    config = tmp_path / "isthmus.yml"
+    config.write_text(f"data_dir: {tmp_path}\n")
+    for moment in ("2026-10-20T10:30:00+02:00", "2026-10-20T17:00:00+02:00"):
+        assert _who(config, moment, "--all") == _who(played.folder / "isthmus.yml", moment, "--all")
     assert set(again) == set(played.summary.alerts)
     assert _groups(again) == _groups(played.summary.alerts)
 

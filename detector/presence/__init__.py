@@ -1,0 +1,1 @@
+"""Where people are, as far as doors and consoles tell."""
