@@ -52,6 +52,7 @@ _STRUCTS: tuple[type[msgspec.Struct], ...] = (
     sinks.NdjsonSink,
     sinks.WebhookSink,
     sinks.ElasticsearchSink,
+    sinks.KafkaSink,
     elasticsearch.Elasticsearch,
 )
 _EXPLANATIONS: tuple[type[msgspec.Struct], ...] = (

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from connectors.elasticsearch.settings import DEFAULT_REQUEST_BYTES, Elasticsearch
+from connectors.kafka.settings import KafkaConnection
 from detector.duration import Duration, parse_duration
 
 
@@ -62,7 +63,21 @@ class ElasticsearchSink(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     name: str = "elasticsearch"
 
 
-SinkSettings = NdjsonSink | WebhookSink | ElasticsearchSink
+class KafkaSink(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="kafka"):
+    """A record a revision, as `isthmus worker` writes them.
+
+    Attributes:
+        connection: The cluster.
+        topic: Must exist.
+        name: For messages and metrics.
+    """
+
+    connection: KafkaConnection
+    topic: str = "isthmus.alerts.v1"
+    name: str = "kafka"
+
+
+SinkSettings = NdjsonSink | WebhookSink | ElasticsearchSink | KafkaSink
 
 
 def anchored(sink: SinkSettings, folder: Path) -> SinkSettings:
@@ -72,6 +87,8 @@ def anchored(sink: SinkSettings, folder: Path) -> SinkSettings:
         return sink if sink.path == "-" else replace(sink, path=str(folder / sink.path))
     if isinstance(sink, WebhookSink):
         return replace(sink, secret_file=_under(folder, sink.secret_file), ca_file=_under(folder, sink.ca_file))
+    if isinstance(sink, KafkaSink):
+        return replace(sink, connection=sink.connection.anchored(folder))
     connection = replace(
         sink.connection,
         ca_file=_under(folder, sink.connection.ca_file),

@@ -6,7 +6,7 @@ import time
 
 from detector.alerting.sinks.delivery import Sink
 from detector.alerting.sinks.ndjson import NdjsonFile
-from detector.alerting.sinks.settings import ElasticsearchSink, NdjsonSink, SinkSettings
+from detector.alerting.sinks.settings import ElasticsearchSink, KafkaSink, NdjsonSink, SinkSettings
 from detector.alerting.sinks.webhook import Webhook
 
 
@@ -20,6 +20,8 @@ def build_sink(settings: SinkSettings) -> Sink:
         return NdjsonFile(settings)
     if isinstance(settings, ElasticsearchSink):
         return _elasticsearch(settings)
+    if isinstance(settings, KafkaSink):
+        return _kafka(settings)
     return Webhook(settings, now_s=time.time)
 
 
@@ -28,3 +30,10 @@ def _elasticsearch(settings: ElasticsearchSink) -> Sink:
     from detector.alerting.sinks.elasticsearch import ElasticsearchAlerts  # noqa: PLC0415
 
     return ElasticsearchAlerts(settings, now_ns=time.time_ns)
+
+
+def _kafka(settings: KafkaSink) -> Sink:
+    # As above: a fifth of a second.
+    from detector.alerting.sinks.kafka import KafkaAlerts  # noqa: PLC0415
+
+    return KafkaAlerts(settings)

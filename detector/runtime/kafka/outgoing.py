@@ -8,19 +8,20 @@ import msgspec
 
 from connectors.record import RawRecord, hashed_id
 from detector.alert import Alert, AlertDraft
+from detector.alerting.contract import alert_headers, alert_value
 from detector.candidate import Candidate
 from detector.runtime.enginelog import engine_event_value
 from detector.runtime.kafka.cohesion import Cohesion
 from detector.runtime.kafka.wire import (
     Headers,
-    alert_headers,
-    alert_value,
     dead_letter_headers,
     encode_passed,
     raw_headers,
 )
 from detector.runtime.partitioner import partition_of
+from detector.runtime.topics.fanning import alert_topics
 from detector.runtime.topics.names import TopicNames
+from detector.settings import FanOut
 from detector.task import ENGINE_DATASET, ENGINE_SOURCE, DeadLetter, EngineEvent, Feed, Output, PartitionClock
 from normalizers.context.rows import ContextRows
 from normalizers.event import EcsEvent
@@ -46,6 +47,7 @@ class Routing(msgspec.Struct, frozen=True):
         raw_partitions: Of the raw log and of the events.
         candidate_partitions: Of the candidates.
         cohesion: Candidate to its partition.
+        fan_out: Further topics of alerts.
         keep_events: Whether events are given out.
         shares_context: Whether feeds teach context, so that everyone must know how far they have come.
     """
@@ -54,6 +56,7 @@ class Routing(msgspec.Struct, frozen=True):
     raw_partitions: int
     candidate_partitions: int
     cohesion: Cohesion
+    fan_out: FanOut
     keep_events: bool
     shares_context: bool
 
@@ -72,6 +75,8 @@ class Routing(msgspec.Struct, frozen=True):
                     found.append(Outgoing(self.names.candidates(1), partition, None, encode_passed(output)))
                 case PartitionClock():
                     found.extend(self._clock(output))
+                case Alert():
+                    found.extend(self._alert(output))
                 case EcsEvent() if not self.keep_events:
                     pass
                 case _:
@@ -87,13 +92,16 @@ class Routing(msgspec.Struct, frozen=True):
             found.append(Outgoing(self.names.context, 0, b"clock/%d" % clock.partition, value))
         return found
 
+    def _alert(self, alert: Alert) -> list[Outgoing]:
+        key, value, headers = alert.id.encode(), alert_value(alert), alert_headers(alert)
+        topics = alert_topics(self.names, self.fan_out, alert.document)
+        return [Outgoing(topic, 0, key, value, headers) for topic in topics]
+
     def _other(self, output: Output, now_ns: int) -> Outgoing:
         names = self.names
         match output:
             case AlertDraft():
                 return Outgoing(names.drafts, 0, output.alert_id.encode(), encode_passed(output))
-            case Alert():
-                return Outgoing(names.alerts, 0, output.id.encode(), alert_value(output), alert_headers(output))
             case EcsEvent():
                 partition = partition_of(output.source, self.raw_partitions)
                 return Outgoing(names.events, partition, output.source.encode(), _json.encode(_flat(output)))

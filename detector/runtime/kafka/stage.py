@@ -49,6 +49,7 @@ def build_stages(settings: Settings, kafka: KafkaSettings, ruleset: RuleSet, mak
         partitions.raw,
         partitions.candidates,
         Cohesion(ruleset, maker.reach, partitions.candidates),
+        kafka.fan_out,
         settings.keep_events,
         bool(maker.reach.fed),
     )

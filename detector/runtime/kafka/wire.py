@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import msgspec
 
 from connectors.record import RawRecord
-from detector.alert import Alert, AlertDraft
+from detector.alert import AlertDraft
 from detector.candidate import Candidate
 from detector.errors import StateError
 from detector.task import DeadLetter, PartitionClock, Record
@@ -116,30 +116,6 @@ def decode_raw(record: KafkaRecord, ready_ns: int) -> Record:
         )
     except (KeyError, ValueError) as error:
         raise MalformedMessageError(f"is no raw record: {error!r}") from error
-
-
-def alert_value(alert: Alert) -> bytes:
-    """Write an alert as the JSON document that subscribers read."""
-    return _json.encode(alert.document)
-
-
-def alert_headers(alert: Alert) -> Headers:
-    """Write what a subscriber may want to know before it parses the document."""
-    document = alert.document
-    hashed = alert.id.rpartition("-")[2]
-    convergence = document.get("convergence", {})
-    found = {
-        "content-type": "application/json",
-        "schema-version": "1",
-        "revision": str(alert.revision),
-        "severity": str(document.get("event", {}).get("severity", "")),
-        "rule-id": str(document.get("rule", {}).get("uuid") or ""),
-        "domain": ",".join(tag.partition(":")[2] for tag in document.get("tags", ()) if tag.startswith("domain:")),
-        "site": ",".join(convergence.get("parties", {}).get("sites", ())),
-        # The alert's own id is its trace: every revision and whoever handles it can be found under it.
-        "traceparent": f"00-{hashed}-{hashed[:16]}-01",
-    }
-    return [(name, value.encode()) for name, value in found.items() if value]
 
 
 def dead_letter_headers(letter: DeadLetter) -> Headers:

@@ -24,6 +24,7 @@ from detector.runtime.embedded.rawlog import RawLog
 from detector.runtime.embedded.replaying import replay
 from detector.settings import load_settings
 from detector.task import Record
+from tests.detector.alerting.contract import faults
 
 
 class Played(msgspec.Struct):
@@ -61,6 +62,13 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
 def test_every_alert_is_as_scripted_and_no_other(played: Played) -> None:
     assert differences(load_truth(), [alert.document for alert in played.summary.alerts.values()]) == []
     assert played.summary.dead_letters == 0
+
+
+def test_every_alert_is_as_the_contract_says(played: Played) -> None:
+    """Subscribers are promised `docs/reference/alert.schema.json`; no field is left out of it."""
+    found = {alert.id: faults(alert.document) for alert in played.summary.alerts.values()}
+    assert len(found) >= 10
+    assert {alert_id: each for alert_id, each in found.items() if each} == {}
     assert played.summary.records > 5_000
 
 
