@@ -26,7 +26,7 @@ class AlertDraft(msgspec.Struct, frozen=True, kw_only=True):
         count: Matches so far.
         steps: Evidence in order of time, at most 50.
         fields: Fields of the result: the last event's, completed by the correlation.
-        order: Order confidence of an ordered sequence, else None.
+        order: Order confidence of a sequence, or of what is open and its trigger; else None.
         coverage: What could be checked of an absence, else None.
         late: A late candidate caused it.
         ahead: It was found while a raw partition stood still: what that one holds may change it.

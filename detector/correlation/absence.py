@@ -65,6 +65,7 @@ class AbsenceGroup(TriggeredGroup):
             decided_by=trigger.event_id,
             time_ns=end_ns if self._absence.when != "before" else trigger.time_ns,
             coverage=coverage,  # type: ignore[arg-type]  # one of the three literals above
+            widened_ns=min(self._plan.cap_ns, trigger.uncertainty_ns + self._partner_uncertainty_ns),
             late=trigger.ready_ns - trigger.time_ns > self._plan.lateness_ns,
             reason=f"nothing that was expected came within {seconds:g} s",
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 from detector.candidate import Candidate, GroupKey
 from detector.correlation.composing import Composer
@@ -61,11 +62,20 @@ class DuringGroup(TriggeredGroup):
             evidence=(*openers[-_MAX_OPENERS:], trigger),
             decided_by=trigger.event_id,
             time_ns=trigger.time_ns,
+            order=self._order(openers, trigger),
+            widened_ns=max([0, *(each.time_ns - trigger.time_ns for each in openers)]),
             coverage=("full" if watched else "partial") if "convergence.person.via" in added else None,
             late=trigger.ready_ns - trigger.time_ns > self._plan.lateness_ns,
             reason=f"{len(openers)} open at that time",
             fields=added,
         )
+
+    def _order(self, openers: list[Candidate], trigger: Candidate) -> Literal["certain", "possible"] | None:
+        """Tell whether all that is open was certainly opened before the trigger; None when nothing is open."""
+        if not openers:
+            return None
+        certain = all(each.time_ns + self._doubt(each, trigger) < trigger.time_ns for each in openers)
+        return "certain" if certain else "possible"
 
     def _open_at(self, trigger: Candidate) -> list[Candidate]:
         """Return the openers of the intervals that are open, oldest first; one for each key."""

@@ -18,11 +18,11 @@ class Hit(msgspec.Struct, kw_only=True):
         evidence: Everything that the condition rests on, the anchor included; at most `MAX_EVIDENCE`.
         decided_by: Id of the event or timer that decided it.
         time_ns: When it happened: the last event, or the end of a span in which something was missing.
-        order: Whether the order of an ordered sequence is certain; None for other types.
+        order: Whether the order of a sequence, or of what is open and its trigger, is certain; None for other types.
         coverage: Whether an absence or a session could be watched throughout; None for other types.
         late: A late candidate caused it.
         ahead: It was found while a raw partition stood still: what that one holds may change it.
-        widened_ns: How far uncertainty widened the window.
+        widened_ns: How far uncertainty widened the window; of an absence, how far around its span a partner was sought.
         reason: One clause for a reader.
         fields: Fields that replace or complete the anchor's.
         group: Group under which it is reported; None: the one it was found in.

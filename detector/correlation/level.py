@@ -26,6 +26,9 @@ from detector.task import DeadLetter, EngineEvent, Output
 _OVERFLOW_NS = 3_600 * 10**9
 """An overflow is reported once in this time."""
 
+_MAX_DOUBTED = 10_000
+"""Sources whose doubtful clock is remembered to have been reported."""
+
 _Timer = tuple[Groups, GroupKey, Timer]
 
 
@@ -63,6 +66,7 @@ class Level:
         self._strict = OrderedBuffer[_Timer]()
         self._eager = OrderedBuffer[_Timer]()
         self._log = StateLog() if settings.is_stored else None
+        self._doubted: dict[tuple[str, str], int] = {}
         self._news: dict[tuple[str, GroupKey], Group] = {}
         self.effects = Effects()
         self.changed: frozenset[str] = frozenset()
@@ -177,6 +181,9 @@ class Level:
             self.effects.letter(_too_late(candidate))
             self.effects.forgotten.append(candidate)
             return
+        if groups.plan.is_in_doubt(candidate.rule_name, candidate.uncertainty_ns):
+            self._pass_over(groups, candidate)
+            return
         group = groups.known.get(candidate.group)
         if group is None:
             group = groups.open(candidate.group, candidate.time_ns)
@@ -188,6 +195,19 @@ class Level:
             self._settle(groups, candidate.group, group, changes)
         if groups.candidates > self._budget:
             self._make_room(groups)
+
+    def _pass_over(self, groups: Groups, candidate: Candidate) -> None:
+        """Leave out an event whose clock is worse than the rule allows, and say so: once an hour for a source."""
+        self.effects.counts["in_doubt"] += 1
+        self.effects.forgotten.append(candidate)
+        period_ns = groups.order_ns - groups.order_ns % _OVERFLOW_NS
+        place = groups.plan.rule.meta.id, candidate.source
+        if self._doubted.get(place) == period_ns:
+            return
+        if len(self._doubted) >= _MAX_DOUBTED:
+            self._doubted.clear()  # what is said again has the same id, and is taken once
+        self._doubted[place] = period_ns
+        self.effects.notice(_clock_gap(groups, candidate, period_ns))
 
     def _fire(self, groups: Groups, key: GroupKey, timer: Timer) -> None:
         group = groups.known.get(key)
@@ -289,6 +309,25 @@ def _overflow(correlation_id: str, time_ns: int, period_ns: int, budget: int) ->
         kind="correlation-overflow",
         time_ns=time_ns,
         fields={"rule.id": correlation_id, "convergence.correlation.budget": budget},
+    )
+
+
+def _clock_gap(groups: Groups, candidate: Candidate, period_ns: int) -> EngineEvent:
+    """Say that a rule was not asked about an event, as nobody knows well enough when it happened."""
+    rule = groups.plan.rule
+    source = candidate.source or "isthmus/correlation"
+    return EngineEvent(
+        id=hashed_id("coverage-gap", rule.meta.id, source, period_ns),
+        source=source,
+        kind="coverage-gap",
+        time_ns=groups.order_ns,
+        fields={
+            "rule.id": rule.meta.id,
+            "convergence.uncovered.reason": "clock",
+            "convergence.uncovered.trigger": candidate.event_id,
+            "convergence.clock.uncertainty_ms": candidate.uncertainty_ns / 1e6,
+            "convergence.uncovered.allowed_ms": rule.max_clock_uncertainty_ns / 1e6,
+        },
     )
 
 

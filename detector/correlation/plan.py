@@ -63,6 +63,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         lateness_ns: L of docs/explanation/order.md, `context_wait` included.
         wait_ns: Part of L that waits for context; 0 when no rule of it needs to be settled.
         cap_ns: Most that uncertainty may widen a window by.
+        judged: Rules whose events are evidence only while their own uncertainty is within `max_clock_uncertainty`;
+            empty when the rule states none.
         span_ns: Longest distance in time of two candidates that can belong together, without widening.
         retention_ns: How long a candidate is kept after its time.
         needs_silence: A candidate that is missing could make it fire.
@@ -79,6 +81,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     needs_silence: bool
     delay_ns: int
     expectations: Expectations = ()
+    judged: frozenset[str] = frozenset()
+
+    def is_in_doubt(self, rule_id: str, uncertainty_ns: int) -> bool:
+        """Return whether an event's clock is worse than the rule allows its evidence to be."""
+        return uncertainty_ns > self.rule.max_clock_uncertainty_ns and rule_id in self.judged
 
 
 def plan_correlations(ruleset: RuleSet, settings: CorrelationSettings) -> dict[str, Plan]:
@@ -133,6 +140,7 @@ def _plan(correlation: CorrelationRule, settings: CorrelationSettings, plans: di
         needs_silence=_needs_silence(correlation),
         delay_ns=_delay(correlation, min(cap_ns, 2 * settings.partner_uncertainty_ns), expectations),
         expectations=expectations,
+        judged=_judged(correlation),
     )
 
 
@@ -163,6 +171,19 @@ def _cap(correlation: CorrelationRule, span_ns: int) -> int:
     if correlation.max_clock_uncertainty_ns:
         return correlation.max_clock_uncertainty_ns
     return (correlation.timespan_ns or span_ns) // 2
+
+
+def _judged(correlation: CorrelationRule) -> frozenset[str]:
+    """Return the rules that a bad clock must not speak for; what can only silence an alert is always heard."""
+    if not correlation.max_clock_uncertainty_ns:
+        return frozenset()
+    if correlation.absence is not None:
+        return frozenset((correlation.absence.trigger,))
+    during = correlation.during
+    if during is not None:
+        return frozenset((during.trigger, *(during.open if only_grow(during.count) else ())))
+    unwanted = () if correlation.expression is None else correlation.expression.unwanted()
+    return frozenset(correlation.rules) - frozenset(unwanted)
 
 
 def _expectations(correlation: CorrelationRule, settings: CorrelationSettings) -> Expectations:

@@ -21,7 +21,7 @@ class EngineMetrics:
         self.alerts = Counter("isthmus_alert_revisions", "Revisions of alerts committed.", registry=self._registry)
         self.left_out = Counter(
             "isthmus_correlation_left_out",
-            "Matches that did not count: unkeyed, excess_groups, valueless, placeless, distanceless, shared, "
+            "Matches that did not count: unkeyed, excess_groups, valueless, placeless, distanceless, shared, in_doubt, "
             "too_late, evicted, sightings_evicted.",
             ["reason"],
             registry=self._registry,

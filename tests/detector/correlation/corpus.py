@@ -25,7 +25,7 @@ import msgspec
 import yaml
 
 from detector.alert import AlertDraft
-from detector.task import DeadLetter, Output, PartitionClock
+from detector.task import DeadLetter, EngineEvent, Output, PartitionClock
 from tests.detector.correlation.driving import SECOND, Arrival, Bench, rule
 
 FOLDER = Path(__file__).parents[2] / "data" / "detector" / "correlations"
@@ -48,6 +48,7 @@ class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     uncertainty: float = 0
     clock: float | None = None
     dead_letters: int = 0
+    gaps: int = 0
 
     @property
     def is_plain(self) -> bool:
@@ -151,6 +152,11 @@ def compared(told: list[Told], expected: list[Told]) -> tuple[list[Told], list[T
     told, expected = sorted(told, key=place), sorted(expected, key=place)
     cut = [{key: each[key] for key in want} for each, want in zip(told, expected, strict=False)]
     return [*cut, *told[len(expected) :]], expected
+
+
+def gaps(outputs: list[Output]) -> int:
+    """Return how many coverage gaps were noticed."""
+    return sum(isinstance(each, EngineEvent) and each.kind == "coverage-gap" for each in outputs)
 
 
 def dead_letters(outputs: list[Output]) -> int:

@@ -13,7 +13,7 @@ from detector.__main__ import main
 from detector.engine import Engine
 from detector.rules.correlations import TYPES
 from detector.rules.loader import load_rules
-from tests.detector.correlation.corpus import Case, Told, cases, compared, dead_letters
+from tests.detector.correlation.corpus import Case, Told, cases, compared, dead_letters, gaps
 from tests.detector.correlation.driving import collected
 
 CASES = cases()
@@ -28,6 +28,7 @@ def test_a_case_gives_the_alerts_that_it_says(key: str) -> None:
     told, expected = compared([case.told(draft) for draft in collected(outputs).values()], case.expected())
     assert told == expected
     assert dead_letters(outputs) == case.dead_letters
+    assert gaps(outputs) == case.gaps
 
 
 @pytest.mark.parametrize("key", ENDING)

@@ -94,6 +94,20 @@ def test_uncertainty_widens_a_window_up_to_its_cap() -> None:
     assert not _bench(ORDERED + "  max_clock_uncertainty: 2s\n").run(far)
 
 
+def test_a_clock_that_is_too_bad_for_a_rule_is_reported_once_an_hour() -> None:
+    bench = _bench(ORDERED + "  max_clock_uncertainty: 1s\n")
+    correlator = bench.correlator()
+    events = [_event(str(n), action, n * 60, 5) for n in range(100) for action in "ab"]
+    outputs = correlator.process([each for event in events for each in bench.candidates(event)]) + correlator.finish()
+    gaps = [each for each in outputs if isinstance(each, EngineEvent)]
+    assert [(each.source, each.kind, each.fields["rule.id"]) for each in gaps] == [
+        (source, "coverage-gap", "t") for _ in range(2) for source in ("s-a", "s-b")
+    ]
+    assert len({each.id for each in gaps}) == 4
+    assert gaps[0].fields["convergence.clock.uncertainty_ms"] == 5_000
+    assert correlator.left_out()["in_doubt"] == 200
+
+
 def test_one_event_cannot_be_two_steps() -> None:
     text = f"{rule('r_a', 'a')}---\n{rule('r_b', 'a')}---\ntitle: t\nname: t\ncorrelation:\n{ORDERED}"
     assert not Bench(text).run([_event("1", "a", 0)])
