@@ -43,6 +43,7 @@ FAULTS: dict[str, tuple[Act, Act]] = {
         lambda _, admin: admin.indices.close(index=MONTHS),
         lambda _, admin: admin.indices.open(index=MONTHS, wait_for_active_shards="1"),
     ),
+    "pipeline gone (400)": (_put({"index.final_pipeline": "gone"}), _put({"index.final_pipeline": None})),
     "no privilege (403)": (
         lambda _, admin: admin.security.put_role(name="isthmus_writer", indices=[]),
         lambda _, admin: admin.security.put_role(
@@ -126,6 +127,22 @@ async def test_a_request_above_the_indexing_pressure_is_halved(
             engine.arrived(admin)
     assert "429" in logs[0]["error"]
     assert "es_rejected_execution_exception" in logs[0]["error"]
+
+
+async def test_a_month_that_cannot_begin_waits(quick: Connection, admin: Elasticsearch, tmp_path: Path) -> None:
+    """A cluster that has no room for more shards answers 400, though the alert is good."""
+    admin.cluster.put_settings(persistent={"cluster.max_shards_per_node": 1})
+    try:
+        with capture_logs() as logs:
+            async with Engine(tmp_path / "data", quick) as engine:
+                await engine.rise(4)
+                await engine.until(up=False)
+                admin.cluster.put_settings(persistent={"cluster.max_shards_per_node": None})
+                await engine.delivered()
+                engine.arrived(admin)
+        assert "HTTP 400 validation_exception" in logs[0]["error"]
+    finally:
+        admin.cluster.put_settings(persistent={"cluster.max_shards_per_node": None})
 
 
 async def test_a_document_that_does_not_fit_is_a_dead_letter_and_the_rest_goes_on(
