@@ -186,6 +186,10 @@ class EngineStore:
         where, values = ("WHERE stage = ?", (stage,)) if stage else ("", ())
         return self._select_dead_letters(f"{where} ORDER BY seq DESC LIMIT {int(limit)}", values)
 
+    def dead_letters_after(self, seq: int, limit: int) -> list[StoredDeadLetter]:
+        """Return dead letters in the order they were stored, from the one after a number."""
+        return self._select_dead_letters(f"WHERE seq > ? ORDER BY seq LIMIT {int(limit)}", (seq,))
+
     def dead_letter(self, seq: int) -> StoredDeadLetter | None:
         """Return one dead letter by its number."""
         found = self._select_dead_letters("WHERE seq = ?", (seq,))
@@ -230,7 +234,7 @@ class EngineStore:
     def _select_dead_letters(self, tail: str, values: tuple[object, ...]) -> list[StoredDeadLetter]:
         with self._lock:
             rows = self._db.execute(
-                "SELECT seq, id, stage, source, dataset, received_ns, error, value, retried FROM dead_letters "  # noqa: S608  `tail` is one of three constants above
+                "SELECT seq, id, stage, source, dataset, received_ns, error, value, retried FROM dead_letters "  # noqa: S608  `tail` is one of the constants above
                 + tail,
                 values,
             ).fetchall()

@@ -8,7 +8,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from aiokafka import AIOKafkaProducer
+import msgspec
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.structs import OffsetAndMetadata
 
 from detector.runtime.failpoint import failpoint
 from detector.runtime.kafka.outgoing import Outgoing
@@ -33,7 +35,17 @@ def make_producer(client: Mapping[str, Any], transactional_id: str) -> AIOKafkaP
     )
 
 
-async def commit(producer: AIOKafkaProducer, records: Sequence[Outgoing], name: str) -> None:
+class Reached(msgspec.Struct, frozen=True):
+    """How far a reader came, remembered by Kafka as the offset of a consumer group."""
+
+    group: str
+    place: TopicPartition
+    offset: int
+
+
+async def commit(
+    producer: AIOKafkaProducer, records: Sequence[Outgoing], name: str, reached: Reached | None = None
+) -> None:
     """Write records and commit them together; after any error the producer is of no more use.
 
     The transaction is opened here and not before: while it is open, whoever reads committed sees nothing that follows.
@@ -42,6 +54,7 @@ async def commit(producer: AIOKafkaProducer, records: Sequence[Outgoing], name: 
         producer: Of the task.
         records: At least one.
         name: Of the stage, for failpoints.
+        reached: What is remembered with them.
     """
     failpoint(f"{name}-before")
     await producer.begin_transaction()
@@ -50,6 +63,9 @@ async def commit(producer: AIOKafkaProducer, records: Sequence[Outgoing], name: 
     for result in await asyncio.gather(*deliveries, return_exceptions=True):
         if isinstance(result, BaseException):
             raise result
+    if reached is not None:
+        offsets = {reached.place: OffsetAndMetadata(reached.offset, "")}
+        await producer.send_offsets_to_transaction(offsets, reached.group)
     failpoint(f"{name}-inside")
     await producer.commit_transaction()
     failpoint(f"{name}-after")

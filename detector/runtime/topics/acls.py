@@ -93,13 +93,15 @@ def _worker(names: TopicNames, fan_out: Sequence[str], account: str) -> list[Gra
 
 def _connector(names: TopicNames, of_others: Sequence[str], account: str) -> list[Grant]:
     inputs = [Grant(account, ("Read",), "topic", tuple(of_others), "take what others bring")] if of_others else []
-    # Where an input stood is read from the raw log itself.
+    own = names.connector("")
     return [
         *inputs,
-        Grant(account, ("Read", "Write"), "topic", (names.raw,), "bring records in, go on where they ended"),
+        # Read as well: how far it came is remembered as an offset of this topic, which only readers may commit.
+        Grant(account, ("Read", "Write"), "topic", (names.raw,), "bring records in"),
+        Grant(account, ("Read",), "group", (own,), "go on where it was", prefixed=True),
         Grant(account, ("Write",), "topic", (names.dead_letters,), "keep what is no record"),
         # Under a worker's id it could fence the worker.
-        _transactions(f"{names.prefix}-connect-", account),
+        _transactions(own, account),
     ]
 
 

@@ -50,6 +50,10 @@ class TopicNames:
         """Return the id under which one task commits; whoever takes the task over fences the one before by it."""
         return f"{self.prefix}-{stage}-{partition}"
 
+    def connector(self, instance: str) -> str:
+        """Return the transactional id of a connector, with which its consumer group's name begins."""
+        return f"{self.prefix}-connect-{instance}"
+
     def fan_out(self, kind: str, value: str) -> str:
         """Return the topic of the alerts of one severity, domain or site."""
         return f"{self.prefix}.alerts.{kind}-{topic_word(value)}.v1"
