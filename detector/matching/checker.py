@@ -15,8 +15,9 @@ from detector.rules.model import DetectionRule
 Found = tuple[int, int]
 """Event and rule, by number."""
 
-MAX_BYTES = 16 << 20
-"""Memory of what the oracle compiled, about, or of the largest rule; the rule used least recently goes first."""
+MAX_BYTES = 40 << 20
+"""Memory of what the oracle compiled, about, or of the largest rule; the rule used least recently goes first.
+All of SigmaHQ's fit, so that an event on which every rule is tried does not compile them anew."""
 
 _PREDICATE = 600
 """Bytes of a part of a condition as the oracle compiles it, as measured."""

@@ -81,11 +81,33 @@ LANES = {
 }
 """Matches that both peers and a slow evaluation of every rule found."""
 
+UNROUTED = {
+    "structured_windows": 20_341,
+    "sysmon_file_event": 10_555,
+    "raw_windows": 20_237,
+    "cisco_syslog": 24_134,
+    "match_heavy": 21_673,
+    "no_match": 10_370,
+}
+"""The same with every rule on every event, whatever its log source; by a slow evaluation of every rule too."""
+
+STRIDE = 29 if os.environ.get("ISTHMUS_LONG") else 331
+"""Of so many events of a lane one is tried with every rule."""
+
+PLANNED = 2_500
+"""Events after which a plan of all rules is made, given a few at a time."""
+
 
 @pytest.fixture(scope="module")
 def sigmahq(tmp_path_factory: pytest.TempPathFactory) -> list[DetectionRule]:
     folder = unpacked("sigmahq_rules", tmp_path_factory.mktemp("sigmahq"))
     return list(load_rules([folder / "sigmahq" / "rules"]).rules.values())
+
+
+@pytest.fixture(scope="module")
+def slow(sigmahq: list[DetectionRule]) -> Matcher:
+    """Return a matcher that is only ever asked to try every rule."""
+    return Matcher(sigmahq, fail)
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +130,37 @@ def test_lanes_match_as_often_as_the_peers_found(
 ) -> None:
     matcher = Matcher(sigmahq, fail)
     assert sum(len(matcher.match(batch, SourceFields())) for batch in _batches(lanes[lane], size)) == LANES[lane]
+
+
+@pytest.mark.parametrize(("lane", "matches"), UNROUTED.items())
+@pytest.mark.parametrize("size", [1, 3, 100, 1_000] if os.environ.get("ISTHMUS_LONG") else [1_000])
+def test_lanes_without_log_sources_match_as_often_as_every_rule_tried(
+    sigmahq: list[DetectionRule], lanes: dict[str, list[dict[str, Any]]], lane: str, matches: int, size: int
+) -> None:
+    matcher = Matcher(sigmahq, fail)
+    assert sum(len(matcher.match(batch, LogSource())) for batch in _batches(lanes[lane], size)) == matches
+
+
+@pytest.mark.parametrize("scanner", SCANNERS)
+@pytest.mark.parametrize("lane", LANES)
+def test_lanes_without_log_sources_match_as_the_oracle_says(
+    sigmahq: list[DetectionRule],
+    slow: Matcher,
+    lanes: dict[str, list[dict[str, Any]]],
+    lane: str,
+    scanner: ScannerName,
+) -> None:
+    """Every rule on every event of a part of the lane, under the first plan and one of its own."""
+    matcher = Matcher(sigmahq, fail, scanner)
+    some = lanes[lane][::STRIDE]
+    expected = [(row, number) for row, event in enumerate(some) for number in slow.try_all(event, LogSource())]
+    assert matcher.match(some, LogSource()) == expected
+    for batch in _batches(lanes[lane][:PLANNED], 20):
+        matcher.match(batch, LogSource())
+    assert matcher.plans > 1
+    assert matcher.match(some, LogSource()) == expected
+    alone = [(row, number) for row, event in enumerate(some) for _, number in matcher.match([event], LogSource())]
+    assert alone == expected
 
 
 @pytest.mark.parametrize("scanner", SCANNERS)
