@@ -84,7 +84,7 @@ def place_of(path: str, fields: Mapping[str, Value]) -> Place | None:
         id=place_id,
         name=_text(fields.get(f"{prefix}site_name")) or site or place_id,
         site=site,
-        path=tuple(trail.split("/")),
+        path=tuple(trail.split("/", _DEEPEST)),
         point=point,
         ways=_ways(fields.get(f"{prefix}travel")),
     )
@@ -173,6 +173,9 @@ def _number(value: Value) -> float | None:
 def _text(value: Value) -> str | None:
     return value if isinstance(value, str) and value else None
 
+
+_DEEPEST = 32
+"""Places inside places; what lies deeper stays one text."""
 
 _LONGEST_POINT = 64
 """Characters of a point written as text."""

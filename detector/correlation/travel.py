@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 import msgspec
 
@@ -21,6 +22,10 @@ from normalizers.event import Value
 
 SHARED = "convergence.person.type"
 """`shared` of what several people use: it may well be at two places."""
+
+
+MAX_COMPARED = 100
+"""Events that one is compared with at most, while no move can be judged: a flood must not cost its square."""
 
 
 class Move(msgspec.Struct, frozen=True):
@@ -149,17 +154,17 @@ class TravelGroup:
         return self._first(candidate, iter(after), effects)
 
     def _first(self, candidate: Candidate, others: Iterator[Entry], effects: Effects) -> Move | None:
-        for _, _, _, other in others:
-            if other.event_id == candidate.event_id:
-                continue
+        unjudged = False
+        unlike = (entry[3] for entry in others if entry[1] != candidate.event_id)
+        for other in islice(unlike, MAX_COMPARED):
             move = move_between(self._travel, other, candidate)
-            if move is None:
-                effects.counts["distanceless"] += 1
-            elif move.is_impossible:
-                return move
-            elif move.settles(candidate):
-                return None
-        return None
+            unjudged = unjudged or move is None
+            if move is not None and (move.is_impossible or move.settles(candidate)):
+                break
+        else:
+            move = None
+        effects.counts["distanceless"] += unjudged
+        return move if move is not None and move.is_impossible else None
 
     def _report(self, move: Move, candidate: Candidate, order_ns: int, effects: Effects) -> None:
         hit = hit_of(self._travel, move, candidate)

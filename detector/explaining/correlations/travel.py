@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from detector.candidate import Candidate
 from detector.correlation.plan import Plan
-from detector.correlation.travel import Move, hit_of, left_out, move_between, reason_of, spoken
+from detector.correlation.travel import MAX_COMPARED, Move, hit_of, left_out, move_between, reason_of, spoken
 from detector.explaining.correlations.meaning import Moment, Near, Timeline
 from detector.explaining.correlations.words import Words
 
@@ -63,7 +63,7 @@ class Moves:
     def _before(self, candidate: Candidate) -> list[Candidate]:
         place = (candidate.time_ns, candidate.event_id)
         within = self._timeline.between(candidate.time_ns - self._span_ns, candidate.time_ns)
-        return [each for each in within if (each.time_ns, each.event_id) < place]
+        return [each for each in within if (each.time_ns, each.event_id) < place][-MAX_COMPARED:]
 
     def _slow(self, move: Move) -> Near:
         left_ns = move.elapsed_ns + move.doubt_ns - move.way.least_ns

@@ -86,6 +86,18 @@ def test_what_was_not_judged_is_counted() -> None:
     assert correlator.left_out() == Counter(distanceless=1, placeless=1, shared=1)
 
 
+def test_a_flood_of_places_without_coordinates_does_not_cost_its_square() -> None:
+    bench = Bench(TRAVEL.replace("15s", "1h"), lateness_ns=0)
+    far = Arrival("far", 0, 0, {"event.action": "a", "user.name": "x", "at.geo": "50,10"})
+    flood = [
+        Arrival(f"f{n:04d}", n / 100, n / 100, {"event.action": "a", "user.name": "x", "at.id": f"n{n}"})
+        for n in range(1, 400)
+    ]
+    seen = Arrival("z", 4, 4, {"event.action": "a", "user.name": "x", "at.geo": "-50,10"})
+    assert not bench.run([far, *flood, seen])
+    assert len(bench.run([far, *flood[-99:], seen])) == 1
+
+
 @pytest.mark.parametrize(
     ("here", "there", "km"),
     [((52.52, 13.40), (38.70, -9.15), 2_314), ((0, 0), (0, 180), 20_015), ((90, 0), (-90, 77), 20_015)],
