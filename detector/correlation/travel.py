@@ -52,9 +52,7 @@ class Move(msgspec.Struct, frozen=True):
 
     @property
     def doubt_ns(self) -> int:
-        """How much longer it may have been: both clocks' uncertainty; none for one clock."""
-        if self.before.source and self.before.source == self.after.source:
-            return 0
+        """How much longer it may have been: both clocks' uncertainty, also when one clock made both stamps."""
         return self.before.uncertainty_ns + self.after.uncertainty_ns
 
     @property

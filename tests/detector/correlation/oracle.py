@@ -142,10 +142,6 @@ def during(arrivals: Sequence[Arrival], max_age_s: float) -> set[str]:
 
 def travel(arrivals: Sequence[Arrival], span_s: float, seconds: Callable[[object, object], float]) -> set[str]:
     """Events that some earlier one of their key, whatever both clocks, leaves too little time for."""
-
-    def doubt_s(one: Arrival, other: Arrival) -> float:
-        return 0 if one.source == other.source else one.uncertainty_s + other.uncertainty_s
-
     ordered = sorted(arrivals, key=lambda each: (each.time_s, each.id))
     return {
         each.id
@@ -153,7 +149,7 @@ def travel(arrivals: Sequence[Arrival], span_s: float, seconds: Callable[[object
         for other in ordered[:index]
         if other.fields["user.name"] == each.fields["user.name"]
         and each.time_s - span_s <= other.time_s
-        and each.time_s - other.time_s + doubt_s(one=each, other=other)
+        and each.time_s - other.time_s + each.uncertainty_s + other.uncertainty_s
         < seconds(other.fields["event.action"], each.fields["event.action"])
     }
 
