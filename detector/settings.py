@@ -20,6 +20,7 @@ from detector.duration import Duration, decode_duration, parse_duration
 from detector.errors import SettingsError
 from detector.rules.model import Level
 from detector.rules.pipelines import is_path
+from detector.task import ENGINE_DATASET
 from normalizers.source import SourceProfile
 
 MAX_SETTINGS_BYTES = 1 << 20
@@ -44,6 +45,8 @@ class SourceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         clock_uncertainty: Half-width around the corrected time.
         expectation: It is heard at least this often, be it a heartbeat or an agreement; unset: its silence proves
             nothing, and is told once it is longer than usual.
+        journal_jump: The device numbers its records, and this many may be missing in a row without it being a gap (0:
+            none); unset: the numbers are not looked at, as when only some records are sent.
         collector: Source through which its records come; while that one is silent, its own silence is no alert.
     """
 
@@ -55,6 +58,7 @@ class SourceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     clock_offset: Duration = Duration(0)
     clock_uncertainty: Duration = Duration(0)
     expectation: Duration | None = None
+    journal_jump: int | None = None
     collector: str | None = None
 
 
@@ -188,7 +192,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         raw_partitions: Partitions of the raw log; must not change while data_dir is in use.
         inputs: Listeners and files.
         sources: Facts about sources, by source id.
-        lateness: How late a dataset's records may arrive and still be in order; `default` for the rest.
+        lateness: How late a dataset's records may arrive and still be in order; `default` for the rest, 10s unless
+            set, but for `engine.event`, 30s.
         silence: When a silent source is told.
         context: Context tables.
         rules: Rule files and folders; empty: the bundled rules.
@@ -243,6 +248,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def lateness_ns(self, dataset: str) -> int:
         """Return the lateness of a dataset."""
+        if dataset == ENGINE_DATASET and dataset not in self.lateness:
+            return int(ENGINE_LATENESS)
         return int(self.lateness.get(dataset, self.lateness.get("default", DEFAULT_LATENESS)))
 
 
@@ -254,6 +261,9 @@ MIN_CANDIDATES = 1_000
 
 DEFAULT_LATENESS = parse_duration("10s")
 """For push sources; polled ones want two poll periods and 10 s."""
+
+ENGINE_LATENESS = parse_duration("30s")
+"""For what the engine notices: told a tick and a checkpoint after it was so, and later while a backlog is read."""
 
 
 def load_settings(path: Path) -> Settings:
@@ -344,6 +354,10 @@ def _of_untrusted_times(inputs: Sequence[InputSettings]) -> list[str]:
 def _profile(source: str, settings: SourceSettings) -> SourceProfile:
     if settings.expectation is not None and settings.expectation <= 0:
         raise SettingsError(f"sources.{source}.expectation: must be longer than nothing; leave it out instead")
+    if settings.journal_jump is not None and settings.journal_jump < 0:
+        raise SettingsError(f"sources.{source}.journal_jump: {settings.journal_jump} is below 0")
+    if settings.collector == source:
+        raise SettingsError(f"sources.{source}.collector: a source does not stand behind itself")
     try:
         zone = ZoneInfo(settings.zone)
     except (ZoneInfoNotFoundError, ValueError) as error:
@@ -359,5 +373,6 @@ def _profile(source: str, settings: SourceSettings) -> SourceProfile:
         clock_offset_ns=int(settings.clock_offset),
         clock_uncertainty_ns=int(settings.clock_uncertainty),
         expectation_ns=None if settings.expectation is None else int(settings.expectation),
+        journal_jump=settings.journal_jump,
         collector=settings.collector,
     )

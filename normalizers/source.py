@@ -24,6 +24,7 @@ class SourceProfile(msgspec.Struct, frozen=True, kw_only=True):
         expectation_ns: It is heard at least this often (heartbeat); None: its silence proves nothing.
         is_received_trusted: False: whoever gave the time of receipt may be the device itself, so that nothing can be
             learned of its clock.
+        journal_jump: Record numbers that may be missing without it being a gap; None: they are not looked at.
         collector: Source through which its records come, such as a door controller's server; None: straight.
     """
 
@@ -36,4 +37,5 @@ class SourceProfile(msgspec.Struct, frozen=True, kw_only=True):
     clock_uncertainty_ns: int = 0
     expectation_ns: int | None = None
     is_received_trusted: bool = True
+    journal_jump: int | None = None
     collector: str | None = None

@@ -35,6 +35,8 @@ class DuringGroup(TriggeredGroup):
         self._during = during
         self._partner_rules = frozenset((*during.open, *during.close))
         self._watched_from = watched_from
+        # What the engine notices began with the engine: nothing of it was open before.
+        self._is_own = all(settings.is_own(rule) for rule in during.open)
         self._partner_uncertainty_ns = settings.partner_uncertainty_ns
 
     def _decided_at(self, trigger: Candidate) -> int:
@@ -52,7 +54,7 @@ class DuringGroup(TriggeredGroup):
 
     def _hit(self, trigger: Candidate) -> Hit | None:
         openers = self._open_at(trigger)
-        watched = self._watched_from() <= trigger.time_ns - self._during.max_age_ns
+        watched = self._is_own or self._watched_from() <= trigger.time_ns - self._during.max_age_ns
         known = watched or only_grow(self._during.count)
         if not known or not all_hold(self._during.count, len(openers)):
             return None

@@ -31,6 +31,7 @@ class CorrelationSettings(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         lateness_ns: Detection rule id to the largest lateness of the datasets that it can match.
         learns_from_ns: Since when `first_seen` learns; None: since its rule became active.
+        is_own: Whether a detection rule can match nothing but what the engine itself noticed.
         settles: Whether a detection rule's matches may rest on a missing context row.
         context_wait_ns: Longest wait for a missing row.
         expectations: Rule id of a partner that an absence misses to the sources that would report it.
@@ -44,6 +45,7 @@ class CorrelationSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     lateness_ns: Callable[[str], int] = lambda _rule_id: 10_000_000_000
     learns_from_ns: Callable[[], int] | None = None
+    is_own: Callable[[str], bool] = lambda _rule_id: False
     settles: Callable[[str], bool] = lambda _rule_id: False
     context_wait_ns: int = 0
     expectations: Callable[[str], Expectations] = lambda _rule_id: ()

@@ -12,6 +12,12 @@ from detector.demo.script import Sending, stamps
 
 SECOND = 10**9
 DAY_S = 86_400
+AFTER_S = 7_200
+"""How far the clock goes on after the day: past every timer but the ends of long episodes."""
+
+GATEWAY_DOWN_S = (75_600, 76_500)
+"""From 21:00 to 21:15 the gateway's daemon says nothing."""
+
 ZONE = ZoneInfo("Europe/Berlin")
 SEED = 20_261_020
 
@@ -69,12 +75,15 @@ def _send(channel: str, time_ns: int, body: dict[str, Any] | str, delay_ns: int 
 
 
 def _chatter(start_ns: int, draw: random.Random) -> Iterator[Sending]:
-    """The gateway says something at least every 60 s: that is how its silence would be noticed."""
+    """The gateway says something at least every 60 s, but for an evening's quarter of an hour, and beyond the day."""
     time_ns = start_ns
-    while time_ns < start_ns + DAY_S * SECOND:
+    while time_ns < start_ns + (DAY_S + AFTER_S) * SECOND:
         words = stamps(time_ns, ZONE)
-        yield _send("guacamole", time_ns, f"<134>{words['bsd']} gw-ra-01 guacd[801]: Guacamole proxy daemon is alive")
-        time_ns += draw.randint(38, 44) * SECOND
+        if not GATEWAY_DOWN_S[0] <= (time_ns - start_ns) // SECOND < GATEWAY_DOWN_S[1]:
+            line = f"<134>{words['bsd']} gw-ra-01 guacd[801]: Guacamole proxy daemon is alive"
+            yield _send("guacamole", time_ns, line)
+        within = time_ns < start_ns + DAY_S * SECOND
+        time_ns += (draw.randint(38, 44) if within else 40) * SECOND
 
 
 def _polls(start_ns: int, draw: random.Random) -> Iterator[Sending]:  # noqa: ARG001  polls keep time

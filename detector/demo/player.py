@@ -11,16 +11,13 @@ import msgspec
 
 from detector.alert import Alert
 from detector.demo.channels import Channels
-from detector.demo.noise import DAY_S, SECOND, ordinary_day
+from detector.demo.noise import AFTER_S, DAY_S, SECOND, ordinary_day
 from detector.demo.script import Sending, load_day, midnight_ns
 from detector.runtime.clock import SteppedClock
 from detector.runtime.embedded.engine import EmbeddedEngine
 from detector.settings import Settings
 
 STEP_NS = 60 * SECOND
-AFTER_S = 7_200
-"""How far the clock goes on after the last record: past every timer but the ends of long episodes."""
-
 RECEIPT_S = 10.0
 """Wall seconds in which a listener must have taken what was sent to it."""
 

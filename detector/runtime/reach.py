@@ -15,6 +15,9 @@ from normalizers.source import SourceProfile
 FEEDS: Mapping[str, str] = {"servicenow.change": "approvals", "hr.person": "people"}
 """Dataset to the context table that it feeds."""
 
+OWN = "engine"
+"""Category of what the engine says about itself."""
+
 
 class Reach:
     """Answers for one rule set under one settings file.
@@ -43,6 +46,7 @@ class Reach:
         """Return what correlations must be told."""
         return CorrelationSettings(
             lateness_ns=self.lateness_ns,
+            is_own=self.is_own,
             settles=self.settles,
             context_wait_ns=int(self._settings.context.wait),
             expectations=self.expectations,
@@ -54,6 +58,11 @@ class Reach:
     def lateness_ns(self, rule_id: str) -> int:
         """Return the largest lateness of the datasets that a rule can match."""
         return max((self._settings.lateness_ns(each) for each in self._datasets.get(rule_id, ())), default=0)
+
+    def is_own(self, rule_id: str) -> bool:
+        """Return whether a rule can match nothing but what the engine itself noticed."""
+        rule = self._ruleset.rules.get(rule_id)
+        return rule is not None and rule.logsource.category == OWN
 
     def settles(self, rule_id: str) -> bool:
         """Return whether a rule's matches may rest on a row that a feed still brings."""

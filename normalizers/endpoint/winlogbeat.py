@@ -32,6 +32,9 @@ MAX_DATA = 200
 MAX_DEPTH = 8
 """Objects below each other in UserData."""
 
+MAX_DIGITS = 18
+"""Of a record number: it is a long in ECS."""
+
 _NOT_DATA = frozenset(
     {
         "Channel", "EventID", "EventReceivedTime", "EventTime", "Hostname", "Message", "SourceModuleName",
@@ -50,6 +53,7 @@ class WindowsEvent(msgspec.Struct, frozen=True):
         provider: Such as ``Microsoft-Windows-Sysmon``; empty when not stated.
         host: Computer, lower case.
         time_ns: When it was written.
+        number: Its record number in the channel; None when not sent.
         message: The event in words; empty when not sent.
         given: Event data as it came, unset values too: rules ask for them (``IpAddress: '-'``).
         data: Event data as texts, unset values left out.
@@ -60,6 +64,7 @@ class WindowsEvent(msgspec.Struct, frozen=True):
     provider: str
     host: str
     time_ns: int
+    number: int | None
     message: str
     given: dict[str, Value]
     data: dict[str, str]
@@ -70,6 +75,8 @@ class WindowsEvent(msgspec.Struct, frozen=True):
             "host.name": self.host,
             "event.code": str(self.code),
             "event.provider": self.provider or None,
+            "event.sequence": self.number,
+            "convergence.feed.journal": None if self.number is None else f"{self.host}/{self.channel}",
             "winlog.channel": self.channel,
             "winlog.provider_name": self.provider or None,
             "winlog.event_id": self.code,
@@ -83,6 +90,7 @@ class _Layout(msgspec.Struct, frozen=True):
     provider: object
     host: object
     stamp: object
+    number: object
     message: object
     data: dict[str, Any]
 
@@ -109,10 +117,16 @@ def read_windows_event(record: RawRecord, source: SourceProfile) -> WindowsEvent
         provider=text(layout.provider) or "",
         host=name.lower(),
         time_ns=parse_iso8601(layout.stamp, source.zone),
+        number=_number(layout.number),
         message=text(layout.message) or "",
         given=given,
         data={key: value for key, each in given.items() if (value := _text(each)) is not None and value not in UNSET},
     )
+
+
+def _number(value: object) -> int | None:
+    written = text(value) or ""
+    return int(written) if written.isdecimal() and len(written) <= MAX_DIGITS else None
 
 
 def _layout(content: dict[str, Any]) -> _Layout:
@@ -124,6 +138,7 @@ def _layout(content: dict[str, Any]) -> _Layout:
             provider=winlog.get("provider_name"),
             host=winlog.get("computer_name") or _at(content, "host", "name"),
             stamp=content.get("@timestamp"),
+            number=winlog.get("record_id"),
             message=content.get("message"),
             data=_object(winlog.get("event_data")) | _object(winlog.get("user_data")),
         )
@@ -135,6 +150,7 @@ def _layout(content: dict[str, Any]) -> _Layout:
         provider=content.get("SourceName"),
         host=content.get("Hostname"),
         stamp=content.get("@timestamp") or content.get("EventTime") or content.get("UtcTime"),
+        number=content.get("RecordNumber"),
         message=content.get("Message"),
         data={key: value for key, value in content.items() if key not in _NOT_DATA},
     )
@@ -148,6 +164,7 @@ def _own_layout(system: dict[str, Any], event: dict[str, Any]) -> _Layout:
         provider=_attribute(system, "Provider", "Name"),
         host=system.get("Computer"),
         stamp=_attribute(system, "TimeCreated", "SystemTime"),
+        number=system.get("EventRecordID"),
         message=None,
         data=dict(_leaves({key: event.get(key) for key in ("EventData", "UserData")}, 0)),
     )

@@ -21,7 +21,10 @@ OURS = (
     "convergence.approval.",
     "convergence.conduit.",
 )
-"""Fields that only the engine may write: a sender must not forge a verdict."""
+"""Fields that only context may write: a sender must not forge a verdict."""
+
+ENGINES = "convergence.feed."
+"""Fields of what the engine itself notices of a source, which rules of the category `engine` ask for."""
 
 
 def normalize_ecs_event(record: RawRecord, source: SourceProfile) -> list[EcsEvent]:
@@ -35,7 +38,8 @@ def normalize_ecs_event(record: RawRecord, source: SourceProfile) -> list[EcsEve
     stamp = flat.pop("@timestamp", None)
     if not isinstance(stamp, str):
         raise BadTimestampError(stamp, "an ISO 8601 time in @timestamp")
-    fields = {path: value for path, value in flat.items() if not path.startswith(OURS)}
+    forged = OURS if record.dataset == "engine.event" else (*OURS, ENGINES)
+    fields = {path: value for path, value in flat.items() if not path.startswith(forged)}
     fields.setdefault("event.kind", "event")
     fields["event.dataset"] = record.dataset
     for path in ("event.category", "event.type"):

@@ -70,7 +70,8 @@ def normalize_uhppote_event(record: RawRecord, source: SourceProfile) -> list[Ec
     fields = described(action, dataset=DATASET, module="uhppote", domain="physical")
     fields["event.code"] = None if event.event_reason is None else str(event.event_reason)
     fields["event.reason"] = REASONS.get(event.event_reason or 0)
-    fields["physical.panel.id"] = str(event.device_id)
+    fields["physical.panel.id"] = fields["convergence.feed.journal"] = str(event.device_id)
+    fields["event.sequence"] = event.event_id
     if event.door_id:
         fields["physical.portal.id"] = f"{event.device_id}/{event.door_id}"
     if event.card_number and action.startswith("access-"):

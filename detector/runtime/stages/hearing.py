@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from detector.runtime.stages.journals import Journals
 from detector.runtime.stages.runs import Runs
 from detector.runtime.stages.silence import Silence, SilencePolicy
 from detector.task import ENGINE_DATASET, EngineEvent, Heard, Record
@@ -20,6 +21,7 @@ class Hearing:
 
     def __init__(self, policy: SilencePolicy, covering: Mapping[str, int]) -> None:
         self._silence = Silence(policy)
+        self._journals = Journals(policy.profile_of)
         self._runs = Runs(covering)
 
     def hear(self, entry: Record) -> None:
@@ -32,6 +34,7 @@ class Hearing:
         """Take what the record last heard says, with its clock corrected; not called when it could not be read."""
         for event in events:
             self._silence.note(event)
+            self._journals.note(event, entry)
         self._runs.hear(entry.record.source, entry.ready_ns, events)
 
     def advance(self, clock_ns: int) -> None:
@@ -49,25 +52,30 @@ class Hearing:
 
     def told(self) -> list[EngineEvent]:
         """Return what was noticed since the last call."""
-        return self._silence.take()
+        return self._silence.take() + self._journals.take()
 
     def dirty(self) -> Iterator[tuple[bytes, bytes | None]]:
         """Yield what changed since the last call."""
         yield from self._silence.dirty()
+        yield from self._journals.dirty()
         yield from self._runs.dirty()
 
     def restore(self, key: bytes, state: bytes) -> None:
         """Take back one entry."""
         if key[:1] == b"h":
             self._runs.restore(key, state)
+        elif key[:1] == b"j":
+            self._journals.restore(key, state)
         else:
             self._silence.restore(key, state)
 
     def restored(self) -> None:
         """Learn that all entries have been given."""
         self._silence.restored()
+        self._journals.restored()
 
     def succeed(self, before: Hearing) -> None:
         """Go on, under other rules or settings, with what another one remembers."""
         self._silence.succeed(before._silence)
+        self._journals.succeed(before._journals)
         self._runs.succeed(before._runs)
