@@ -2,18 +2,53 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from pathlib import Path
 
 import click
 import msgspec
 
+from connectors.errors import ConnectorError
+from detector.cli.options import config_option
+from detector.errors import SettingsError
+from detector.runtime.clock import SystemClock
+from detector.settings import KafkaSettings, load_settings
 from normalizers.context.tables import read_context
+from normalizers.errors import ContextErrors
 
 
-@click.group(short_help="Check context tables.")
+@click.group(short_help="Check and publish context tables.")
 def context() -> None:
     """Work with context tables."""
+
+
+@context.command()
+@config_option
+def publish(config: Path) -> None:
+    """Publish the tables of the settings' context folder to Kafka, those that are new or changed.
+
+    Workers have them within seconds. A change is known from five seconds after it was published; a table that is
+    published for the first time counts as always known.
+    """
+    try:
+        settings = load_settings(config)
+        if settings.kafka is None or settings.context.folder is None:
+            raise click.UsageError(f"{config}: needs the sections kafka and context.folder")
+        tables = asyncio.run(_publish(settings.kafka, settings.context.folder))
+    except (SettingsError, ContextErrors) as error:
+        raise click.UsageError(str(error)) from error
+    except (ConnectorError, OSError) as error:
+        click.echo(f"not published: {error}", err=True)
+        sys.exit(3)
+    click.echo(f"published: {', '.join(tables)}" if tables else "nothing has changed")
+
+
+async def _publish(kafka: KafkaSettings, folder: Path) -> list[str]:
+    # Imported here, because `check` needs no Kafka client.
+    from detector.runtime.kafka.contextfiles import publish_tables  # noqa: PLC0415
+
+    return await publish_tables(kafka, folder, SystemClock())
 
 
 @context.command()

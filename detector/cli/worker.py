@@ -61,6 +61,8 @@ async def _run(settings: Settings, stages: list[str], instance: str | None) -> N
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
     try:
         await running.start()
+        if running.pages.port:
+            click.echo(f"pages: http://{settings.http.host}:{running.pages.port}/healthz /metrics", err=True)
         waits = {asyncio.create_task(stop.wait()), asyncio.create_task(running.wait())}
         done, others = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         for task in others:

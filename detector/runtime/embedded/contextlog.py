@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import structlog
 
 from detector.errors import SettingsError
 from detector.runtime.clock import Clock
+from detector.runtime.contextfiles import changed_tables
 from detector.runtime.embedded.store import EngineStore
-from normalizers.context.rows import ALWAYS_KNOWN, ContextRows
 from normalizers.context.store import ContextStore
-from normalizers.context.tables import load_context
 from normalizers.errors import ContextErrors
 
 KNOWN_AFTER_NS = 500_000_000
@@ -53,26 +51,11 @@ class ContextLog:
     def _publish(self) -> None:
         if self._folder is None:
             return
-        known = self._store.context_hashes()
-        hashes = {table: _hash(path) for table, path in _files(self._folder).items()}
-        changed = {table for table, digest in hashes.items() if known.get(table) != digest}
+        now_ns = self._clock.now_ns() + KNOWN_AFTER_NS
+        published, changed = changed_tables(self._folder, self._store.context_hashes(), now_ns)
         if not changed:
             return
-        now_ns = self._clock.now_ns() + KNOWN_AFTER_NS
-        published = [
-            ContextRows(r.table, ALWAYS_KNOWN if r.table not in known else now_ns, r.rows, r.current_to_ns, r.replace)
-            for r in load_context(self._folder)
-            if r.table in changed
-        ]
-        self._store.publish_context(published, {table: hashes[table] for table in changed})
+        self._store.publish_context(published, changed)
         for rows in published:
             self._context.apply(rows)
         _log.info("context_published", tables=sorted(changed))
-
-
-def _files(folder: Path) -> dict[str, Path]:
-    return {path.stem: path for path in sorted(folder.iterdir()) if path.suffix in (".csv", ".yml", ".yaml", ".json")}
-
-
-def _hash(path: Path) -> str:
-    return hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()

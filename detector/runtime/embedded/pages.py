@@ -1,67 +1,28 @@
-"""The engine's own pages: `/healthz`, `/metrics` and `/api/alerts`."""
+"""The embedded engine's pages: `/healthz`, `/metrics` and `/api/alerts`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
 from aiohttp import web
 
 from detector.runtime.embedded.metrics import EngineMetrics
 from detector.runtime.embedded.store import EngineStore
+from detector.runtime.pages import StatusPages
 
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1_000
 """Alerts of one answer; a reader pages with `before`."""
 
-_json = msgspec.json.Encoder()
 
-
-class Pages:
-    """Answers on loopback; asks for no password, so it must not be bound elsewhere without a proxy that does."""
+class Pages(StatusPages):
+    """Also gives out the alerts of the engine's own store."""
 
     def __init__(self, store: EngineStore, metrics: EngineMetrics, health: Callable[[], dict[str, Any]]) -> None:
+        alerts = [web.get("/api/alerts", self._alerts), web.get("/api/alerts/{id}", self._alert)]
+        super().__init__(health, metrics.text, alerts)
         self._store = store
-        self._metrics = metrics
-        self._health = health
-        self._runner: web.AppRunner | None = None
-        self.port = 0
-
-    async def start(self, host: str, port: int) -> None:
-        """Listen.
-
-        Raises:
-            OSError: The address is taken or not ours.
-        """
-        app = web.Application(client_max_size=1 << 16)
-        app.add_routes(
-            [
-                web.get("/healthz", self._healthz),
-                web.get("/metrics", self._metrics_page),
-                web.get("/api/alerts", self._alerts),
-                web.get("/api/alerts/{id}", self._alert),
-            ]
-        )
-        self._runner = web.AppRunner(app, access_log=None)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, host, port)
-        await site.start()
-        self.port = self._runner.addresses[0][1]
-
-    async def stop(self) -> None:
-        """Close the listener."""
-        if self._runner is not None:
-            await self._runner.cleanup()
-
-    async def _healthz(self, _request: web.Request) -> web.Response:
-        health = self._health()
-        return web.Response(
-            body=_json.encode(health), content_type="application/json", status=200 if health["status"] == "ok" else 503
-        )
-
-    async def _metrics_page(self, _request: web.Request) -> web.Response:
-        return web.Response(body=self._metrics.text(), headers={"Content-Type": "text/plain; version=0.0.4"})
 
     async def _alerts(self, request: web.Request) -> web.Response:
         try:

@@ -46,15 +46,13 @@ class _AsFetched(faust.Schema[Any, Any]):
         return decode
 
 
-def build_app(
-    ownership: Ownership, client: Mapping[str, Any], *, ends: Ends | None = None, instance: str | None = None
-) -> StageApp:
+def build_app(ownership: Ownership, client: Mapping[str, Any], ends: Ends, *, instance: str | None = None) -> StageApp:
     """Make the app of a stage, with its agent.
 
     Args:
         ownership: Tasks of the stage.
         client: Arguments for clients of the broker.
-        ends: Given to the stage whose clock depends on the ends of its partitions.
+        ends: Finds the ends of partitions.
         instance: Static membership: a worker that comes back under the same name within the session gets the same
             partitions, and the others notice nothing.
     """

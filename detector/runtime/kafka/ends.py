@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -11,6 +12,8 @@ from detector.runtime.clock import Clock
 
 SKEW_NS = 1_000_000_000
 """How far our clock may be ahead of the broker's."""
+
+_WAIT_S = 5.0
 
 
 class Ends:
@@ -33,8 +36,12 @@ class Ends:
 
         Returns:
             A time before which nothing will be appended behind these ends, and partition to offset.
+
+        Raises:
+            TimeoutError: The broker does not answer.
+            KafkaError: It cannot be asked.
         """
         asked_ns = self._clock.now_ns()
         places = [TopicPartition(topic, partition) for partition in partitions]
-        found = await self._reader.end_offsets(places) if places else {}
+        found = await asyncio.wait_for(self._reader.end_offsets(places), _WAIT_S) if places else {}
         return asked_ns - SKEW_NS, {place.partition: end for place, end in found.items()}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -31,14 +33,27 @@ class TaskLostError(Exception):
     """A task is of no more use: memory and log may differ. A new life starts from what was committed."""
 
 
+class Surroundings(msgspec.Struct, frozen=True):
+    """What all tasks of a worker share.
+
+    Attributes:
+        client: Arguments for clients of the broker.
+        clock: Wall time.
+        may_go: Whether the context that an entry needs is here; None: no entry waits for context.
+    """
+
+    client: Mapping[str, Any]
+    clock: Clock
+    may_go: Callable[[LogRecord], bool] | None = None
+
+
 class TaskLife:
     """A task with its producer; any error ends it, and only what it committed was.
 
     Args:
         stage: What it is a task of.
         partition: Of the stage's input.
-        client: Arguments for clients of the broker.
-        clock: Wall time.
+        around: What all tasks share.
         poison: What is known of records that the task failed on.
 
     Attributes:
@@ -49,14 +64,16 @@ class TaskLife:
         is_touched: Whether records were applied since the last checkpoint.
     """
 
-    def __init__(self, stage: Stage, partition: int, client: Mapping[str, Any], clock: Clock, poison: Poison) -> None:
+    def __init__(self, stage: Stage, partition: int, around: Surroundings, poison: Poison) -> None:
         self.stage, self.partition = stage, partition
         self.position = 0
         self.turn = 0
         self.sought = -1
         self.processed = 0
         self.is_touched = False
-        self._client, self._clock, self._poison = client, clock, poison
+        self._around, self._poison = around, poison
+        self._waiting = deque[KafkaRecord]()
+        self._taken_to = 0
         self._progress = Progress()
         self._outgoing: list[Outgoing] = []
         self._lost: BaseException | None = None
@@ -65,8 +82,8 @@ class TaskLife:
 
     @property
     def is_full(self) -> bool:
-        """Whether so much waits for the next checkpoint that no more should be read."""
-        return len(self._outgoing) >= MAX_WAITING
+        """Whether so much waits, for the next checkpoint or for context, that no more should be read."""
+        return max(len(self._outgoing), len(self._waiting)) >= MAX_WAITING
 
     @property
     def is_lost(self) -> bool:
@@ -81,28 +98,39 @@ class TaskLife:
             KafkaError: The broker cannot be used.
         """
         identity = self.stage.names.transactional_id(self.stage.name, self.partition)
-        self._producer = make_producer(self._client, identity)
+        self._producer = make_producer(self._around.client, identity)
         await self._producer.start()
-        stored = await read_state(self._client, self.stage.names.state(self.stage.name), self.partition)
+        stored = await read_state(self._around.client, self.stage.names.state(self.stage.name), self.partition)
         self._progress = msgspec.structs.replace(stored.progress, generation=stored.progress.generation + 1)
-        self.position = stored.progress.position
+        self.position = self._taken_to = stored.progress.position
         self._task = self.stage.make(self.partition, self._progress.generation)
         await stored.restore(self._task)
 
     def process(self, records: Sequence[KafkaRecord]) -> None:
-        """Apply records of the input in their order; those applied before are left out.
+        """Take records of the input in their order, and apply those whose context is here.
+
+        Args:
+            records: Those taken before are left out.
 
         Raises:
             TaskLostError: The task failed on one of them.
         """
-        fresh = [record for record in records if record.offset >= self.position]
-        if not fresh or self._lost is not None:
-            return
-        if self._poison.is_suspect(fresh[0].offset):
-            for record in fresh:
-                self._apply([record])
-        else:
-            self._apply(fresh)
+        fresh = [record for record in records if record.offset >= self._taken_to]
+        if fresh:
+            self._waiting.extend(fresh)
+            self._taken_to = fresh[-1].offset + 1
+            self.go_on()
+
+    def go_on(self) -> None:
+        """Apply what waits, as far as context has come.
+
+        Raises:
+            TaskLostError: The task failed.
+        """
+        while self._waiting and self._lost is None:
+            is_suspect = self._poison.is_suspect(self._waiting[0].offset)
+            if not self._apply(1 if is_suspect else len(self._waiting)):
+                return
 
     def tick(self, clock_ns: int | None = None) -> None:
         """Tell the task the time, and that its reader stood at the end then, if it did.
@@ -111,7 +139,10 @@ class TaskLife:
             TaskLostError: The task failed.
         """
         if self._lost is None:
-            self._fold([Tick(self._clock.now_ns(), clock_ns)], None)
+            if self._waiting:
+                # What waits is still to come: the partition's clock may reach it, and no further.
+                clock_ns = max(self._progress.ready_ns, self._waiting[0].timestamp * 1_000_000)
+            self._fold([Tick(self._around.clock.now_ns(), clock_ns)], [])
 
     async def checkpoint(self, *, timeout_s: float = TIMEOUT_S) -> None:
         """Commit outputs, changed state and position together.
@@ -142,19 +173,28 @@ class TaskLife:
         if producer is not None:
             await discard(producer)
 
-    def _apply(self, records: Sequence[KafkaRecord]) -> None:
-        entries = list[LogRecord]()
+    def _apply(self, limit: int) -> int:
+        """Apply the first of what waits; returns how many records that were."""
+        entries, applied = list[LogRecord](), list[KafkaRecord]()
         ready_ns = self._progress.ready_ns
-        for record in records:
-            ready_ns = max(ready_ns, record.timestamp * 1_000_000)
-            entry = self._decode(record, ready_ns)
+        for record in islice(self._waiting, limit):
+            now_ready_ns = max(ready_ns, record.timestamp * 1_000_000)
+            entry = self._decode(record, now_ready_ns)
             if entry is not None:
+                if self._around.may_go is not None and not self._around.may_go(entry):
+                    break
                 entries.append(entry)
-        self._fold(entries, records)
-        self.position = records[-1].offset + 1
-        self.processed += len(records)
-        self._progress = Progress(self.position, self._progress.generation, ready_ns)
-        self.is_touched = True
+            ready_ns = now_ready_ns
+            applied.append(record)
+        if applied:
+            self._fold(entries, applied)
+            for _ in applied:
+                self._waiting.popleft()
+            self.position = applied[-1].offset + 1
+            self.processed += len(applied)
+            self._progress = Progress(self.position, self._progress.generation, ready_ns)
+            self.is_touched = True
+        return len(applied)
 
     def _decode(self, record: KafkaRecord, ready_ns: int) -> LogRecord | None:
         reason = self._poison.reason(record.offset)
@@ -169,15 +209,15 @@ class TaskLife:
         self._reject(record.key, record.value, f"{record.topic}/{record.partition}/{record.offset}: {reason}")
         return None
 
-    def _fold(self, entries: Sequence[LogRecord], records: Sequence[KafkaRecord] | None) -> None:
+    def _fold(self, entries: Sequence[LogRecord], records: Sequence[KafkaRecord]) -> None:
         try:
             outputs = self._task.process(entries)
             self._outgoing += [
-                each for each in self.stage.routing.route(outputs, self._clock.now_ns()) if self._fits(each)
+                each for each in self.stage.routing.route(outputs, self._around.clock.now_ns()) if self._fits(each)
             ]
         except Exception as error:
             self._lost = error
-            self._poison.suspect([record.offset for record in records or ()], error)
+            self._poison.suspect([record.offset for record in records], error)
             raise TaskLostError(f"{self._where()}: {error!r}") from error
 
     def _fits(self, outgoing: Outgoing) -> bool:
@@ -192,7 +232,7 @@ class TaskLife:
             stage=self.stage.name,
             source="",
             dataset="",
-            received_ns=self._clock.now_ns(),
+            received_ns=self._around.clock.now_ns(),
             error=error,
             value=(value or b"")[: MAX_RECORD_BYTES // 2],
         )

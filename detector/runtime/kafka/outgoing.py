@@ -49,7 +49,6 @@ class Routing(msgspec.Struct, frozen=True):
         cohesion: Candidate to its partition.
         fan_out: Further topics of alerts.
         keep_events: Whether events are given out.
-        shares_context: Whether feeds teach context, so that everyone must know how far they have come.
     """
 
     names: TopicNames
@@ -58,7 +57,6 @@ class Routing(msgspec.Struct, frozen=True):
     cohesion: Cohesion
     fan_out: FanOut
     keep_events: bool
-    shares_context: bool
 
     def route(self, outputs: Sequence[Output], now_ns: int) -> list[Outgoing]:
         """Write outputs as records, in their order.
@@ -79,6 +77,8 @@ class Routing(msgspec.Struct, frozen=True):
                     found.extend(self._alert(output))
                 case EcsEvent() if not self.keep_events:
                     pass
+                case Feed():
+                    pass  # The context stage reads feeds too, ahead of this one.
                 case _:
                     found.append(self._other(output, now_ns))
         return found
@@ -86,11 +86,7 @@ class Routing(msgspec.Struct, frozen=True):
     def _clock(self, clock: PartitionClock) -> list[Outgoing]:
         value = encode_passed(clock)
         topic = self.names.candidates(1)
-        found = [Outgoing(topic, partition, None, value) for partition in range(self.candidate_partitions)]
-        if self.shares_context:
-            # Under one key a partition, so that the compacted log keeps the last.
-            found.append(Outgoing(self.names.context, 0, b"clock/%d" % clock.partition, value))
-        return found
+        return [Outgoing(topic, partition, None, value) for partition in range(self.candidate_partitions)]
 
     def _alert(self, alert: Alert) -> list[Outgoing]:
         key, value, headers = alert.id.encode(), alert_value(alert), alert_headers(alert)
@@ -107,8 +103,6 @@ class Routing(msgspec.Struct, frozen=True):
                 return Outgoing(names.events, partition, output.source.encode(), _json.encode(_flat(output)))
             case DeadLetter():
                 return dead_letter(names, output)
-            case Feed():
-                return context_record(names, output.rows)
             case EngineEvent():
                 return self._engine_event(output, now_ns)
         raise TypeError(f"no route for {type(output).__name__}")
@@ -118,6 +112,24 @@ class Routing(msgspec.Struct, frozen=True):
         record = RawRecord(key, ENGINE_SOURCE, ENGINE_DATASET, now_ns, engine_event_value(event))
         partition = partition_of(ENGINE_SOURCE, self.raw_partitions)
         return Outgoing(self.names.raw, partition, ENGINE_SOURCE.encode(), record.value, raw_headers(record))
+
+
+class ContextRouting(msgspec.Struct, frozen=True):
+    """Where outputs of the context stage go: all into the context log."""
+
+    names: TopicNames
+
+    def route(self, outputs: Sequence[Output], now_ns: int) -> list[Outgoing]:  # noqa: ARG002  as every routing
+        """Write outputs as records, in their order."""
+        found = list[Outgoing]()
+        for output in outputs:
+            if isinstance(output, Feed):
+                found.append(context_record(self.names, output.rows))
+            elif isinstance(output, PartitionClock):
+                # Under one key a partition, so that the compacted log keeps the last.
+                key = b"clock/%d" % output.partition
+                found.append(Outgoing(self.names.context, 0, key, encode_passed(output)))
+        return found
 
 
 def dead_letter(names: TopicNames, letter: DeadLetter) -> Outgoing:

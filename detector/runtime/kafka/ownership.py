@@ -5,15 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
 
 import msgspec
 import structlog
 from aiokafka.errors import KafkaError
 
 from detector.errors import DetectorError
-from detector.runtime.clock import Clock
-from detector.runtime.kafka.life import TaskLife, TaskLostError
+from detector.runtime.kafka.life import Surroundings, TaskLife, TaskLostError
 from detector.runtime.kafka.poison import Poison
 from detector.runtime.kafka.stage import Stage
 from detector.runtime.kafka.wire import KafkaRecord
@@ -48,30 +46,33 @@ class Ownership:
 
     Args:
         stage: The stage.
-        client: Arguments for clients of the broker.
-        clock: Wall time.
+        around: What all tasks share.
         checkpoint_s: Longest time between two checkpoints.
         on_failure: Told what no retry can mend; the worker ends.
 
     Attributes:
         lives: Partition to the task that is open.
-        progressed_s: Monotonic time at which something was last committed or nothing was left to do.
+        lost: Lives that an error ended.
+        held_s: Monotonic time at which a task was last committed, or tried again.
+        read_s: Monotonic time at which the reader last went round.
     """
 
     def __init__(
         self,
         stage: Stage,
-        client: Mapping[str, Any],
-        clock: Clock,
+        around: Surroundings,
         *,
         checkpoint_s: float,
         on_failure: Callable[[BaseException], None],
     ) -> None:
         self.stage = stage
         self.lives: dict[int, TaskLife] = {}
-        self.progressed_s = time.monotonic()
+        self.lost = 0
+        self._records_before = 0
+        self.held_s = self.read_s = time.monotonic()
         self.is_suspended = False
-        self._client, self._clock = client, clock
+        self._ends: Mapping[int, int] = {}
+        self._around = around
         self._checkpoint_s, self._on_failure = checkpoint_s, on_failure
         self._holders: dict[int, asyncio.Task[None]] = {}
         self._poison: dict[int, Poison] = {}
@@ -80,6 +81,29 @@ class Ownership:
     def partitions(self) -> tuple[int, ...]:
         """Partitions that are ours, open or not."""
         return tuple(sorted(self._holders))
+
+    @property
+    def records(self) -> int:
+        """How many records were applied, also by lives that have ended."""
+        return self._records_before + sum(life.processed for life in self.lives.values())
+
+    def alive_s(self) -> float:
+        """Return the monotonic time of the oldest sign of life that is due; the present one while nothing is ours."""
+        if not self._holders:
+            return time.monotonic()
+        return min(self.held_s, self.read_s)
+
+    def saw_ends(self, ends: Mapping[int, int]) -> None:
+        """Learn where partitions end."""
+        self._ends = ends
+
+    def lag(self) -> dict[int, int]:
+        """Return how many offsets each open task is behind the end that was last seen; markers count too."""
+        return {
+            partition: max(0, self._ends[partition] - life.position)
+            for partition, life in self.lives.items()
+            if partition in self._ends
+        }
 
     def readable(self) -> dict[int, Chunk]:
         """Return what to read on for: partition to an empty chunk of its task's present turn."""
@@ -147,17 +171,20 @@ class Ownership:
         poison = self._poison.setdefault(partition, Poison())
         while True:
             if not self.is_suspended:
-                life = TaskLife(self.stage, partition, self._client, self._clock, poison)
+                life = TaskLife(self.stage, partition, self._around, poison)
                 try:
                     await self._live(life)
                 except (TaskLostError, KafkaError, TimeoutError, OSError) as error:
+                    self.lost += 1
                     _log.warning("task_lost", stage=self.stage.name, partition=partition, error=str(error))
                 except Exception as error:  # noqa: BLE001  handed to the worker, which ends by it
                     self._on_failure(error)
                     return
                 finally:
                     self.lives.pop(partition, None)
+                    self._records_before += life.processed
                     await life.close()
+            self.held_s = time.monotonic()
             await asyncio.sleep(REOPEN_S)
 
     async def _live(self, life: TaskLife) -> None:
@@ -177,8 +204,10 @@ class Ownership:
         while True:
             await asyncio.sleep(max(0.0, due_s - time.monotonic()))
             due_s = time.monotonic() + self._checkpoint_s
+            if not self.is_suspended:
+                life.go_on()
             if not self.is_suspended and (life.is_touched or due_s - ticked_s > _IDLE_TICK_S):
                 ticked_s = due_s
                 life.tick()
             await life.checkpoint()
-            self.progressed_s = time.monotonic()
+            self.held_s = time.monotonic()

@@ -9,13 +9,14 @@ import msgspec
 from detector.rules.model import RuleSet
 from detector.runtime.assembly import TaskMaker
 from detector.runtime.kafka.cohesion import Cohesion
-from detector.runtime.kafka.outgoing import Routing
+from detector.runtime.kafka.feeding import FeedTask
+from detector.runtime.kafka.outgoing import ContextRouting, Routing
 from detector.runtime.kafka.wire import KafkaRecord, decode_passed, decode_raw
 from detector.runtime.topics.names import TopicNames
 from detector.settings import KafkaSettings, Settings
 from detector.task import LogRecord, Task
 
-STAGES = ("sense", "correlate", "group")
+STAGES = ("context", "sense", "correlate", "group")
 """In the order of the flow."""
 
 
@@ -37,12 +38,12 @@ class Stage(msgspec.Struct, frozen=True):
     partitions: int
     make: Callable[[int, int], Task]
     decode: Callable[[KafkaRecord, int], LogRecord]
-    routing: Routing
+    routing: Routing | ContextRouting
     names: TopicNames
 
 
 def build_stages(settings: Settings, kafka: KafkaSettings, ruleset: RuleSet, maker: TaskMaker) -> dict[str, Stage]:
-    """Describe every stage."""
+    """Describe every stage that has something to do: where no source is a feed, nothing teaches context."""
     names, partitions = TopicNames(kafka.prefix), kafka.partitions
     routing = Routing(
         names,
@@ -51,14 +52,24 @@ def build_stages(settings: Settings, kafka: KafkaSettings, ruleset: RuleSet, mak
         Cohesion(ruleset, maker.reach, partitions.candidates),
         kafka.fan_out,
         settings.keep_events,
-        bool(maker.reach.fed),
     )
     inputs: dict[str, tuple[str, int, Callable[[int, int], Task], Callable[[KafkaRecord, int], LogRecord]]] = {
         "sense": (names.raw, partitions.raw, maker.sense, decode_raw),
         "correlate": (names.candidates(1), partitions.candidates, lambda *_: maker.correlate(), _passed),
         "group": (names.drafts, 1, lambda *_: maker.group(), _passed),
     }
-    return {name: Stage(name, *inputs[name], routing, names) for name in STAGES}
+    stages = {name: Stage(name, *each, routing, names) for name, each in inputs.items()}
+    if maker.reach.fed:
+        stages["context"] = Stage(
+            name="context",
+            topic=names.raw,
+            partitions=partitions.raw,
+            make=lambda *each: FeedTask(maker.sense(*each)),
+            decode=decode_raw,
+            routing=ContextRouting(names),
+            names=names,
+        )
+    return stages
 
 
 def _passed(record: KafkaRecord, _ready_ns: int) -> LogRecord:

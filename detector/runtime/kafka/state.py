@@ -19,6 +19,8 @@ _VERSION = b"\x01"
 _SLICE = 5_000
 """Entries given to a task at once; between two slices other tasks get their turn."""
 
+_FETCH_BYTES = 8 << 20
+
 _encoder = msgspec.msgpack.Encoder()
 
 
@@ -79,13 +81,24 @@ async def read_state(client: Mapping[str, Any], topic: str, partition: int) -> S
         StateError: The progress cannot be read.
         KafkaError: The broker cannot be asked.
     """
+    entries = await read_latest(client, topic, partition)
+    progress = entries.pop(PROGRESS_KEY, None)
+    return StoredState(entries, Progress() if progress is None else decode_progress(progress))
+
+
+async def read_latest(client: Mapping[str, Any], topic: str, partition: int) -> dict[bytes, bytes]:
+    """Return the last value of each key that a partition holds; what was deleted is absent.
+
+    Raises:
+        KafkaError: The broker cannot be asked.
+    """
     place = TopicPartition(topic, partition)
-    state = StoredState({}, Progress())
+    found = dict[bytes, bytes]()
     reader = AIOKafkaConsumer(
         **client,
         isolation_level="read_committed",
         enable_auto_commit=False,
-        max_partition_fetch_bytes=8 << 20,
+        max_partition_fetch_bytes=_FETCH_BYTES,
         fetch_max_wait_ms=50,
     )
     await reader.start()
@@ -97,16 +110,10 @@ async def read_state(client: Mapping[str, Any], topic: str, partition: int) -> S
         while await reader.position(place) < end:
             for records in (await reader.getmany(timeout_ms=200)).values():
                 for record in records:
-                    _keep(state, record.key, record.value)
+                    if record.value is None:
+                        found.pop(record.key, None)
+                    else:
+                        found[record.key] = record.value
     finally:
         await reader.stop()
-    return state
-
-
-def _keep(state: StoredState, key: bytes, value: bytes | None) -> None:
-    if value is None:
-        state.entries.pop(key, None)
-    elif key == PROGRESS_KEY:
-        state.progress = decode_progress(value)
-    else:
-        state.entries[key] = value
+    return found

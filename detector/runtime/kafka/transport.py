@@ -102,6 +102,7 @@ class ChunkConsumer(driver.Consumer):
         asked_s = 0.0
         try:
             while not any(each.is_set() for each in stopped):
+                self._ownership.read_s = time.monotonic()
                 if not self.flow_active:
                     await self.wait(self.can_resume_flow.wait())
                     continue
@@ -111,7 +112,7 @@ class ChunkConsumer(driver.Consumer):
                     await asyncio.sleep(_POLL_S / 2)
                     continue
                 await self._read(reading)
-                if self._ours.ends is not None and time.monotonic() - asked_s >= _AT_END_S:
+                if time.monotonic() - asked_s >= _AT_END_S:
                     asked_s = time.monotonic()
                     await self._look_for_ends(self._ours.ends)
         except (asyncio.CancelledError, ConsumerStoppedError):
@@ -147,6 +148,7 @@ class ChunkConsumer(driver.Consumer):
         reading = self._ownership.readable()
         try:
             asked_ns, found = await ends.find(topic, reading)
+            self._ownership.saw_ends(found)
             at_end = [each for each in reading if (await self.position(TP(topic, each)) or 0) >= found[each]]
         except (KafkaError, TimeoutError, IllegalStateError) as error:
             _log.info("ends_unknown", topic=topic, reason=repr(error))
@@ -170,10 +172,10 @@ class ChunkTransport(driver.Transport):
     Attributes:
         ownership: Tasks of the stage.
         client: Arguments for clients of the broker.
-        ends: Finds the ends of partitions, for a stage whose clock depends on them.
+        ends: Finds the ends of partitions.
     """
 
     Consumer = ChunkConsumer
     ownership: Ownership
     client: Mapping[str, Any]
-    ends: Ends | None
+    ends: Ends

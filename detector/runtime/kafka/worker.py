@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import os
+import socket
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
 
+import msgspec
 import structlog
 
 from connectors.kafka.admin import administering
@@ -14,15 +19,23 @@ from detector.errors import SettingsError
 from detector.runtime.assembly import TaskMaker, read_rules
 from detector.runtime.clock import Clock
 from detector.runtime.kafka.app import StageApp, build_app
+from detector.runtime.kafka.contextlog import ContextLog
 from detector.runtime.kafka.deliver import DELIVER, Deliverer
 from detector.runtime.kafka.ends import Ends
+from detector.runtime.kafka.heartbeat import ClockWatch, Heartbeat
+from detector.runtime.kafka.life import Surroundings
+from detector.runtime.kafka.metrics import WorkerMetrics
 from detector.runtime.kafka.ownership import Ownership
 from detector.runtime.kafka.quiet import quieten
 from detector.runtime.kafka.stage import Stage, build_stages
 from detector.runtime.kafka.transport import SESSION_S
+from detector.runtime.kafka.watchdog import Watchdog
+from detector.runtime.pages import StatusPages
 from detector.runtime.topics.declaring import declared_topics
+from detector.runtime.topics.names import TopicNames
 from detector.settings import KafkaSettings, Settings
 from normalizers.context.store import ContextStore
+from normalizers.timestamps import format_utc
 
 _log = structlog.get_logger(__name__)
 
@@ -40,15 +53,23 @@ class Worker:
     def __init__(self, settings: Settings, clock: Clock, stages: Sequence[str], instance: str | None = None) -> None:
         self._settings = settings
         self._kafka = kafka = _kafka(settings)
-        self._names = tuple(stages)
+        self._stages = tuple(stages)
         self._instance = instance
-        self._client = client_arguments(kafka.connection, instance or f"{kafka.prefix}-worker")
+        self._name = instance or f"{socket.gethostname()}-{os.getpid()}"
+        self._client = client_arguments(kafka.connection, self._name)
         self._clock = clock
         self._ends = Ends(self._client, clock)
+        self._clocks = ClockWatch(kafka.partitions.raw)
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._beat_s = time.monotonic()
+        self._bundle = ""
         self._apps: list[StageApp] = []
-        self._delivering: list[asyncio.Task[None]] = []
+        self._background: list[asyncio.Task[None]] = []
+        self._closing: list[Callable[[], Coroutine[Any, Any, None]]] = []
+        self._context: ContextLog | None = None
+        self._watchdog: Watchdog | None = None
         self.ownerships: dict[str, Ownership] = {}
+        self.pages = StatusPages(self.health, WorkerMetrics(self.ownerships).text)
 
     async def start(self) -> None:
         """Join the consumer groups.
@@ -56,22 +77,28 @@ class Worker:
         Raises:
             SourceUnavailableError: No broker can be used; says why.
             SettingsError: Rules or topics are not as they must be.
+            OSError: The address of the pages is taken.
         """
         quieten()
         ruleset = read_rules(self._settings)
-        deliverers = self._deliverers() if DELIVER in self._names else []
+        deliverers = self._deliverers() if DELIVER in self._stages else []
+        self._bundle = ruleset.bundle_hash
+        self._closing.append(self._ends.stop)
         await start_client(self._ends, self._kafka.connection)
         await self._check_topics()
-        context = ContextStore()
-        maker = TaskMaker(self._settings, ruleset, context, raw_partitions=self._kafka.partitions.raw)
+        store = ContextStore()
+        maker = TaskMaker(self._settings, ruleset, store, raw_partitions=self._kafka.partitions.raw)
+        self._context = await self._follow_context(store, feeds=bool(maker.reach.fed))
         stages = build_stages(self._settings, self._kafka, ruleset, maker)
-        self._apps = [self._app(stages[name]) for name in self._names if name != DELIVER]
+        listening = self._clocks.listening(stages["correlate"].decode)
+        stages["correlate"] = msgspec.structs.replace(stages["correlate"], decode=listening)
+        around = Surroundings(self._client, self._clock, self._context.may_go)
+        self._apps = [self._app(stage, around) for name, stage in stages.items() if name in self._stages]
         await asyncio.gather(*(app.start() for app in self._apps))
         for deliverer in deliverers:
-            task = asyncio.create_task(deliverer.run(), name=f"sink {deliverer.handover.name}")
-            task.add_done_callback(self._ended)
-            self._delivering.append(task)
-        _log.info("worker_started", stages=self._names, rules=len(ruleset.rules) + len(ruleset.correlations))
+            self._run(f"sink {deliverer.handover.name}", deliverer.run())
+        await self._watch()
+        _log.info("worker_started", stages=self._stages, rules=len(ruleset.rules) + len(ruleset.correlations))
 
     async def wait(self) -> None:
         """Wait until something fails that no retry can mend.
@@ -83,15 +110,85 @@ class Worker:
 
     async def stop(self) -> None:
         """Commit what was applied, hand over, and leave the groups."""
-        for task in self._delivering:
-            task.cancel()
-        await asyncio.gather(*self._delivering, return_exceptions=True)
         closing = [each.close(timeout_s=SESSION_S) for each in self.ownerships.values()]
         await asyncio.gather(*closing, return_exceptions=True)
         for app in self._apps:
             await app.stop()
-        await self._ends.stop()
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
+        if self._watchdog is not None:
+            self._watchdog.stop()
+        for close in reversed(self._closing):
+            await close()
         _log.info("worker_stopped")
+
+    def health(self) -> dict[str, Any]:
+        """Return what `/healthz` says; `status` is `ok`, or what is wrong."""
+        report = self.report()
+        opening = [name for name, each in self.ownerships.items() if len(each.lives) < len(each.partitions)]
+        problems = [
+            *(f"{name} is being taken over" for name in opening),
+            *(["context stands still"] if report["context_behind"] else []),
+            *(f"raw partition {each} has no worker" for each in self._unworked()),
+        ]
+        return {"status": "; ".join(problems) or "ok", **report}
+
+    def report(self) -> dict[str, object]:
+        """Return what the heartbeat says."""
+        return {
+            "@timestamp": format_utc(self._clock.now_ns()),
+            "worker": self._name,
+            "bundle": self._bundle,
+            "stages": {
+                name: {
+                    "partitions": each.partitions,
+                    "open": sorted(each.lives),
+                    "records": each.records,
+                    "lost": each.lost,
+                    "lag": sum(each.lag().values()),
+                }
+                for name, each in self.ownerships.items()
+            },
+            "raw_partitions_without_worker": self._unworked(),
+            "context_behind": self._context is not None and self._context.is_behind,
+        }
+
+    def _unworked(self) -> list[int]:
+        """Return raw partitions without a worker, as far as this one can tell: it hears clocks when it correlates."""
+        correlate = self.ownerships.get("correlate")
+        return self._clocks.silent() if correlate is not None and correlate.lives else []
+
+    async def _follow_context(self, store: ContextStore, *, feeds: bool) -> ContextLog:
+        feeding = range(self._kafka.partitions.raw if feeds else 0)
+        topic, max_wait_s = TopicNames(self._kafka.prefix).context, self._settings.max_wait / 10**9
+        context = ContextLog(self._client, topic, self._ends, self._clock, store, feeding, max_wait_s)
+        self._closing.append(context.stop)
+        await context.start()
+        self._run("context", context.run())
+        return context
+
+    async def _watch(self) -> None:
+        heartbeat = Heartbeat(self._client, TopicNames(self._kafka.prefix).heartbeat, self._name, self.report)
+        self._run("heartbeat", heartbeat.run())
+        self._run("beat", self._beat())
+        signs = {name: each.alive_s for name, each in self.ownerships.items()}
+        self._watchdog = Watchdog({**signs, "the event loop": lambda: self._beat_s})
+        self._watchdog.start()
+        if self._settings.http.enabled:
+            self._closing.append(self.pages.stop)
+            await self.pages.start(self._settings.http.host, self._settings.http.port)
+
+    async def _beat(self) -> None:
+        while True:
+            self._beat_s = time.monotonic()
+            await asyncio.sleep(1)
+
+    def _run(self, name: str, service: Coroutine[Any, Any, None]) -> None:
+        """Run something until the worker stops; if it fails, so does the worker."""
+        task = asyncio.create_task(service, name=name)
+        task.add_done_callback(self._ended)
+        self._background.append(task)
 
     def _deliverers(self) -> list[Deliverer]:
         names = [sink.name for sink in self._settings.sinks]
@@ -103,16 +200,13 @@ class Worker:
         if not task.cancelled() and (error := task.exception()) is not None:
             self._fail(error)
 
-    def _app(self, stage: Stage) -> StageApp:
+    def _app(self, stage: Stage, around: Surroundings) -> StageApp:
+        if stage.name == "context":
+            around = msgspec.structs.replace(around, may_go=None)  # the others wait for it, it for nobody
         ownership = self.ownerships[stage.name] = Ownership(
-            stage,
-            self._client,
-            self._clock,
-            checkpoint_s=self._settings.checkpoint / 10**9,
-            on_failure=self._fail,
+            stage, around, checkpoint_s=self._settings.checkpoint / 10**9, on_failure=self._fail
         )
-        ends = self._ends if stage.name == "sense" else None
-        app = build_app(ownership, self._client, ends=ends, instance=self._instance)
+        app = build_app(ownership, self._client, self._ends, instance=self._instance)
         app.finalize()
         return app
 
@@ -129,9 +223,7 @@ class Worker:
             count = found[name].partitions if name in found else 0
             if count != topic.partitions:
                 has = f"has {count} partitions" if count else "does not exist"
-                raise SettingsError(
-                    f"topic {name} {has}, and is to have {topic.partitions}; see `isthmus topics check`"
-                )
+                raise SettingsError(f"topic {name} {has}; it must have {topic.partitions}: see `isthmus topics check`")
 
 
 def _kafka(settings: Settings) -> KafkaSettings:

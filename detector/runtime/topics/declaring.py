@@ -57,7 +57,9 @@ def _topics(settings: Settings, kafka: KafkaSettings) -> Iterator[tuple[str, int
 
 def _tasks(stage: str, kafka: KafkaSettings) -> int:
     """Return how many tasks a stage has: one a partition of what it reads."""
-    return {"sense": kafka.partitions.raw, "group": 1}.get(stage, kafka.partitions.candidates)
+    return {"context": kafka.partitions.raw, "sense": kafka.partitions.raw, "group": 1}.get(
+        stage, kafka.partitions.candidates
+    )
 
 
 def _declared(kafka: KafkaSettings, name: str, partitions: int, config: dict[str, str]) -> Topic:

@@ -10,7 +10,12 @@ from detector.settings import FanOut
 LEVELS = (1, 2, 3)
 """Levels of correlations; a deeper chain is refused when rules are loaded."""
 
-STATEFUL_STAGES = ("sense", *("correlate" if level == 1 else f"correlate-{level}" for level in LEVELS), "group")
+STATEFUL_STAGES = (
+    "context",
+    "sense",
+    *("correlate" if level == 1 else f"correlate-{level}" for level in LEVELS),
+    "group",
+)
 """Stages that keep state, each in a topic of its own."""
 
 _NOT_FOR_NAMES = re.compile(r"[^a-z0-9]+")

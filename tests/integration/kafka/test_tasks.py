@@ -14,7 +14,7 @@ from connectors.kafka.client import client_arguments
 from detector.runtime.assembly import TaskMaker, read_rules
 from detector.runtime.clock import SystemClock
 from detector.runtime.embedded.replaying import replay
-from detector.runtime.kafka.life import TaskLife
+from detector.runtime.kafka.life import Surroundings, TaskLife
 from detector.runtime.kafka.poison import Poison
 from detector.runtime.kafka.stage import Stage, build_stages
 from detector.settings import Settings
@@ -50,7 +50,7 @@ class BareLine:
             reader.assign(places)
             self.lives[name] = []
             for place in places:
-                life = TaskLife(stage, place.partition, self._client, SystemClock(), Poison())
+                life = TaskLife(stage, place.partition, Surroundings(self._client, SystemClock()), Poison())
                 await life.open()
                 self._stack.push_async_callback(life.close)
                 reader.seek(place, life.position)

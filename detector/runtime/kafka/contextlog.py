@@ -1,0 +1,149 @@
+"""The context log: read whole before a worker starts, then followed; tells how far it has come."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from detector.correlation.ordering import NOT_YET
+from detector.runtime.clock import Clock
+from detector.runtime.kafka.contextfiles import FILE_KEY, PUBLISHED_AHEAD_NS
+from detector.runtime.kafka.ends import Ends
+from detector.runtime.kafka.wire import MalformedMessageError, decode_passed
+from detector.runtime.stages.sense import KNOWN_AFTER_NS
+from detector.task import LogRecord, PartitionClock, Record
+from normalizers.context.rows import ContextRows
+from normalizers.context.store import ContextStore
+
+_POLL_MS = 100
+_ASK_S = 1.0
+_log = structlog.get_logger(__name__)
+
+
+class ContextLog:
+    """Applies the log to the worker's tables.
+
+    It is complete up to a time once the clocks of all raw partitions have passed it, as far as feeds teach context, and
+    once everything that was published before has been read.
+
+    Args:
+        client: Arguments for clients of the broker.
+        topic: The log; it has one partition.
+        ends: Finds its end.
+        clock: Wall time.
+        store: Tables to keep current.
+        feeding: Raw partitions whose records may teach context; none where no source is a feed.
+        max_wait_s: When the log has stood still for so long, records go on with what is known.
+    """
+
+    def __init__(  # noqa: PLR0913, PLR0917  what the log is made of
+        self,
+        client: Mapping[str, Any],
+        topic: str,
+        ends: Ends,
+        clock: Clock,
+        store: ContextStore,
+        feeding: range,
+        max_wait_s: float,
+    ) -> None:
+        self._reader = AIOKafkaConsumer(
+            **client, isolation_level="read_committed", enable_auto_commit=False, fetch_max_wait_ms=_POLL_MS
+        )
+        self._place = TopicPartition(topic, 0)
+        self._ends, self._clock, self._store = ends, clock, store
+        self._clocks = dict.fromkeys(feeding, NOT_YET)
+        self._max_wait_s = max_wait_s
+        self._published_ns = NOT_YET
+        self._stable_ns = NOT_YET
+        self._moved_s = time.monotonic()
+        self._is_behind = False
+
+    async def start(self) -> None:
+        """Read the log whole.
+
+        Raises:
+            StateError: It was written by another version.
+        """
+        await self._reader.start()
+        self._reader.assign([self._place])
+        await self._reader.seek_to_beginning(self._place)
+        while self._published_ns == NOT_YET:
+            await self._follow()
+            await self._look_for_end()
+
+    async def run(self) -> None:
+        """Follow the log."""
+        asked_s = time.monotonic()
+        while True:
+            await self._follow()
+            if time.monotonic() - asked_s >= _ASK_S:
+                asked_s = time.monotonic()
+                await self._look_for_end()
+
+    async def stop(self) -> None:
+        """Close the connections."""
+        await self._reader.stop()
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether records go on although the log stands still: verdicts may rest on rows that are missing."""
+        return self._is_behind
+
+    def may_go(self, entry: LogRecord) -> bool:
+        """Tell whether all context that an entry may need has been read.
+
+        A record waits for what was known when it was received, and a clock for what was known then: a correlation
+        looks up nothing that is known later than the clocks it has heard.
+        """
+        match entry:
+            case Record():
+                known_ns = entry.record.received_ns
+            case PartitionClock():
+                known_ns = entry.clock_ns
+            case _:
+                return True
+        return known_ns <= self._stable_ns or self._gives_up()
+
+    def _gives_up(self) -> bool:
+        self._is_behind = time.monotonic() - self._moved_s > self._max_wait_s
+        return self._is_behind
+
+    async def _follow(self) -> None:
+        for records in (await self._reader.getmany(timeout_ms=_POLL_MS)).values():
+            for record in records:
+                if (record.key or b"").startswith(FILE_KEY):
+                    continue
+                try:
+                    self._take(decode_passed(record))
+                except (MalformedMessageError, ValueError) as error:
+                    _log.error("context_unreadable", offset=record.offset, error=str(error))
+        self._settle()
+
+    def _take(self, passed: LogRecord) -> None:
+        if isinstance(passed, ContextRows):
+            self._store.apply(passed)
+        elif isinstance(passed, PartitionClock) and passed.partition in self._clocks:
+            self._clocks[passed.partition] = max(self._clocks[passed.partition], passed.clock_ns)
+
+    async def _look_for_end(self) -> None:
+        try:
+            asked_ns, ends = await self._ends.find(self._place.topic, [0])
+        except (KafkaError, TimeoutError) as error:
+            _log.info("ends_unknown", topic=self._place.topic, reason=repr(error))
+            return
+        if await self._reader.position(self._place) >= ends[0]:
+            self._published_ns = asked_ns + PUBLISHED_AHEAD_NS
+        self._settle()
+
+    def _settle(self) -> None:
+        fed_ns = min(self._clocks.values(), default=self._published_ns)
+        if self._clocks and fed_ns != NOT_YET:
+            fed_ns += KNOWN_AFTER_NS
+        stable_ns = min(fed_ns, self._published_ns)
+        if stable_ns > self._stable_ns:
+            self._stable_ns, self._moved_s, self._is_behind = stable_ns, time.monotonic(), False

@@ -1,0 +1,42 @@
+"""Figures of a worker, in Prometheus' form, read off its tasks when they are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from detector.runtime.kafka.ownership import Ownership
+
+Family = CounterMetricFamily | GaugeMetricFamily
+
+
+class WorkerMetrics(Collector):
+    """One registry a worker; labels are stages and partitions."""
+
+    def __init__(self, ownerships: Mapping[str, Ownership]) -> None:
+        self._ownerships = ownerships
+        self._registry = CollectorRegistry()
+        self._registry.register(self)
+
+    def text(self) -> bytes:
+        """Return the exposition text."""
+        return generate_latest(self._registry)
+
+    def collect(self) -> Iterator[Family]:
+        """Yield what is true now."""
+        records = CounterMetricFamily("isthmus_task_records", "Records applied by a stage.", labels=["stage"])
+        lost = CounterMetricFamily("isthmus_tasks_lost", "Lives of tasks that an error ended.", labels=["stage"])
+        tasks = GaugeMetricFamily("isthmus_tasks_open", "Tasks that this worker has open.", labels=["stage"])
+        owned = GaugeMetricFamily("isthmus_tasks_owned", "Tasks that were given to this worker.", labels=["stage"])
+        lag = GaugeMetricFamily("isthmus_task_lag", "Offsets not yet applied.", labels=["stage", "partition"])
+        for name, ownership in self._ownerships.items():
+            records.add_metric([name], ownership.records)
+            lost.add_metric([name], ownership.lost)
+            tasks.add_metric([name], len(ownership.lives))
+            owned.add_metric([name], len(ownership.partitions))
+            for partition, behind in ownership.lag().items():
+                lag.add_metric([name, str(partition)], behind)
+        yield from (records, lost, tasks, owned, lag)
