@@ -16,7 +16,7 @@ import msgspec
 from connectors import settings as inputs
 from connectors.elasticsearch import settings as elasticsearch
 from connectors.kafka import settings as kafka
-from detector import settings
+from detector import clocksettings, settings
 from detector.__main__ import COMMANDS, main
 from detector.alerting.sinks import settings as sinks
 from detector.duration import Duration
@@ -30,6 +30,7 @@ from normalizers.registry import NORMALIZERS
 _STRUCTS: tuple[type[msgspec.Struct], ...] = (
     settings.Settings,
     settings.SourceSettings,
+    clocksettings.ClockSettings,
     settings.ContextSettings,
     settings.HttpSettings,
     settings.CacheSettings,

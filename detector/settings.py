@@ -15,6 +15,7 @@ from connectors.errors import ConnectorSettingsError
 from connectors.kafka.settings import KafkaConnection, KafkaTopics
 from connectors.settings import FileTail, Folder, InputSettings
 from detector.alerting.sinks.settings import SinkSettings, anchored
+from detector.clocksettings import ClockSettings, clock_of_reports, clock_policy
 from detector.correlation.plan import BUDGET
 from detector.duration import Duration, decode_duration, parse_duration
 from detector.errors import SettingsError
@@ -41,8 +42,10 @@ class SourceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         site: Site it stands at.
         system: Name space of its badge numbers and local accounts in the identities table.
         host: Name of the device when its records carry none.
-        clock_offset: Its clock's error: device time minus true time.
-        clock_uncertainty: Half-width around the corrected time.
+        clock: How its stamps reach the engine. Unset: `push`, but `polled` each 60 s for reports that are dropped into
+            a folder, and `none` for rows of business systems.
+        clock_offset: Its clock's error, when you know it: device time minus true time. Nothing is learned then.
+        clock_uncertainty: Half-width around the corrected time, when you know it. Nothing is learned then.
         expectation: It is heard at least this often, be it a heartbeat or an agreement; unset: its silence proves
             nothing, and is told once it is longer than usual.
         journal_jump: The device numbers its records, and this many may be missing in a row without it being a gap (0:
@@ -55,6 +58,7 @@ class SourceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     site: str | None = None
     system: str | None = None
     host: str | None = None
+    clock: ClockSettings | None = None
     clock_offset: Duration = Duration(0)
     clock_uncertainty: Duration = Duration(0)
     expectation: Duration | None = None
@@ -241,6 +245,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             SettingsError: A zone is not an IANA zone.
         """
         profiles = {source: _profile(source, settings) for source, settings in self.sources.items()}
+        for source in _dropped(self.inputs):
+            known = profiles.get(source) or SourceProfile(id=source)
+            if source not in self.sources or self.sources[source].clock is None:
+                profiles[source] = msgspec.structs.replace(known, clock=clock_of_reports(known.zone.key))
         for source in _of_untrusted_times(self.inputs):
             known = profiles.get(source) or SourceProfile(id=source)
             profiles[source] = msgspec.structs.replace(known, is_received_trusted=False)
@@ -351,6 +359,11 @@ def _of_untrusted_times(inputs: Sequence[InputSettings]) -> list[str]:
     return [topic.source for each in kafka for topic in each.topics if topic.create_time == "untrusted"]
 
 
+def _dropped(inputs: Sequence[InputSettings]) -> list[str]:
+    """Return the sources whose records are reports in a folder."""
+    return [each.source for each in inputs if isinstance(each, Folder)]
+
+
 def _profile(source: str, settings: SourceSettings) -> SourceProfile:
     if settings.expectation is not None and settings.expectation <= 0:
         raise SettingsError(f"sources.{source}.expectation: must be longer than nothing; leave it out instead")
@@ -370,6 +383,7 @@ def _profile(source: str, settings: SourceSettings) -> SourceProfile:
         site=settings.site,
         system=settings.system,
         host=settings.host,
+        clock=clock_policy(source, settings.clock or ClockSettings(), settings.zone),
         clock_offset_ns=int(settings.clock_offset),
         clock_uncertainty_ns=int(settings.clock_uncertainty),
         expectation_ns=None if settings.expectation is None else int(settings.expectation),

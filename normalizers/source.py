@@ -6,6 +6,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from normalizers.clock.policy import NS, ClockPolicy
+
 UTC = ZoneInfo("UTC")
 
 
@@ -20,7 +22,8 @@ class SourceProfile(msgspec.Struct, frozen=True, kw_only=True):
             such as ``pacs-a`` or ``corp``; the source id when unset.
         host: Name of the device when its records carry none.
         clock_offset_ns: Fixed error of its clock: device time minus true time.
-        clock_uncertainty_ns: Half-width around the corrected time.
+        clock_uncertainty_ns: Half-width around the corrected time; with an offset or an uncertainty nothing is learned.
+        clock: How its stamps reach us, for its clock to be learned; None: they are those of no device.
         expectation_ns: It is heard at least this often (heartbeat); None: its silence proves nothing.
         is_received_trusted: False: whoever gave the time of receipt may be the device itself, so that nothing can be
             learned of its clock.
@@ -35,7 +38,21 @@ class SourceProfile(msgspec.Struct, frozen=True, kw_only=True):
     host: str | None = None
     clock_offset_ns: int = 0
     clock_uncertainty_ns: int = 0
+    clock: ClockPolicy | None = ClockPolicy()
     expectation_ns: int | None = None
     is_received_trusted: bool = True
     journal_jump: int | None = None
     collector: str | None = None
+
+    @property
+    def is_clock_learned(self) -> bool:
+        """Whether the clock's error is learned from its events: it is not set, and can be learned."""
+        is_fixed = self.clock_offset_ns or self.clock_uncertainty_ns
+        return self.clock is not None and self.is_received_trusted and not is_fixed
+
+    @property
+    def usual_uncertainty_ns(self) -> int:
+        """Half-width that an event of the source seldom exceeds once its clock is known."""
+        if self.clock is None or not self.is_clock_learned:
+            return self.clock_uncertainty_ns
+        return round(self.clock.ordinary_s * NS)

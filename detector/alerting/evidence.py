@@ -13,6 +13,13 @@ from detector.rules.model import RuleMeta
 MARGIN_NS = 120 * 10**9
 """Video is wanted from two minutes before the first to two minutes after the last step."""
 
+_OF_CLOCK = {
+    "device_time": "convergence.clock.device_time",
+    "clock_status": "convergence.clock.status",
+    "clock_offset_ms": "convergence.clock.offset_ms",
+}
+"""What a step says of the clock that stamped it, and the field that holds it."""
+
 _DAY_NS = 86_400 * 10**9
 
 
@@ -34,9 +41,10 @@ def evidence_of(steps: Sequence[Step], meta: Callable[[str], RuleMeta]) -> list[
             "uncertainty_ms": step.uncertainty_ns / 1e6,
             "summary": step.summary,
         }
-        device = texts_at(step.fields, "convergence.clock.device_time")
-        if device:
-            entry["device_time"] = device[0]
+        for name, path in _OF_CLOCK.items():
+            value = step.fields.get(path)
+            if value is not None:
+                entry[name] = value
         evidence.append(entry)
     return evidence
 

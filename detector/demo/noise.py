@@ -225,18 +225,21 @@ def _reports(start_ns: int, draw: random.Random) -> Iterator[Sending]:
 
 
 def _turnstile(start_ns: int, draw: random.Random) -> Iterator[Sending]:
-    for number in range(80):
-        time_ns = start_ns + draw.randint(20_000, 70_000) * SECOND
-        body = {
+    """The turnstile of plant B tells of each turn; its clock is slow."""
+    for number in range(400):
+        time_ns = start_ns + draw.randint(0, DAY_S * 1_000) * SECOND // 1_000
+        is_day = 20_000 <= (time_ns - start_ns) // SECOND < 70_000
+        body: dict[str, Any] = {
             "device-id": 405419896,
             "event-id": number,
-            "event-type": 1,
-            "event-type-text": "swipe",
-            "access-granted": True,
+            "event-type": 2,
+            "event-type-text": "door",
             "door-id": 1,
-            "direction": draw.choice([1, 2]),
-            "card-number": int(draw.choice(_PLANT_B)),
-            "event-reason": 1,
-            "timestamp": stamps(time_ns - 180 * SECOND, ZONE)["abbr"],
+            "event-reason": draw.choice([23, 24]),
         }
-        yield _send("turnstile", time_ns, body)
+        if is_day and number % 3 == 0:
+            card, direction = int(draw.choice(_PLANT_B)), draw.choice([1, 2])
+            body |= {"event-type": 1, "event-type-text": "swipe", "access-granted": True, "event-reason": 1}
+            body |= {"card-number": card, "direction": direction}
+        body["timestamp"] = stamps(time_ns - 180 * SECOND, ZONE)["abbr"]
+        yield _send("turnstile", time_ns, body, draw.randint(20, 60) * SECOND // 1_000)

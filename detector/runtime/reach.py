@@ -50,7 +50,7 @@ class Reach:
             settles=self.settles,
             context_wait_ns=int(self._settings.context.wait),
             expectations=self.expectations,
-            partner_uncertainty_ns=max((each.clock_uncertainty_ns for each in self._profiles.values()), default=0),
+            partner_uncertainty_ns=max((each.usual_uncertainty_ns for each in self._profiles.values()), default=0),
             watched_from_ns=watched_from_ns,
             budget=self._settings.correlation_candidates,
         )

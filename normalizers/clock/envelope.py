@@ -42,7 +42,7 @@ class Envelope(msgspec.Struct):
         slope: Change of the lag, in s/s: the negative drift.
         spread_s: How far above it the minima lie.
         slope_error: Half-width of the slope, in s/s.
-        method: `min` or `hull`.
+        method: `min`, `hull` or `ntp`.
         span: Minima that it was drawn on.
     """
 

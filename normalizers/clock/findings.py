@@ -22,7 +22,8 @@ _CALM_S = 2 * 3600.0
 """Without a step for so long it is no longer erratic."""
 
 _WIDE_S = 300.0
-"""When even the lowest tenth of the residuals lies above this, or above ten polls, no clock is behind them."""
+"""When the minima scatter by more than this or ten polls, or even the lowest tenth of the residuals lies above it, no
+clock is behind them."""
 
 _SURE = 64
 """Residuals on which that is said."""
@@ -62,7 +63,7 @@ def begin_epoch(state: ClockState, policy: ClockPolicy, step: Step) -> FindingKi
     buckets.clear(state)
     buckets.put(state, x, step.level_s)
     state.count = len(state.recent_xs)
-    state.unread = state.up_size = state.ahead_age = 0
+    state.unread = state.up_size = state.late_run = state.refuted_run = state.ahead_age = 0
     state.up = 0.0
     del state.ahead_xs[:], state.ahead_ys[:]
     state.is_settled = True
@@ -80,8 +81,7 @@ def begin_epoch(state: ClockState, policy: ClockPolicy, step: Step) -> FindingKi
 
 def settle(state: ClockState, policy: ClockPolicy, received_ns: int) -> FindingKind | None:
     """Look, as a bucket closes, whether the clock has become erratic, or is known again."""
-    usual = state.reference
-    wide = usual.size >= _SURE and usual.low_s > max(_WIDE_S, 10 * policy.poll_s)
+    wide = _is_wide(state, max(_WIDE_S, 10 * policy.poll_s))
     if wide and not state.is_unsynced:
         state.is_unsynced = state.is_reported = True
         return find(state, "clock-unsynced", "erratic", (received_ns, received_ns))
@@ -91,6 +91,12 @@ def settle(state: ClockState, policy: ClockPolicy, received_ns: int) -> FindingK
         return None
     state.is_unsynced = state.is_reported = False
     return find(state, "clock-recovered", "settled", (received_ns, received_ns))
+
+
+def _is_wide(state: ClockState, limit_s: float) -> bool:
+    usual = state.reference
+    scatter = len(state.xs) >= LEAST_BUCKETS and state.line.spread_s > limit_s
+    return scatter or (usual.size >= _SURE and usual.low_s > limit_s)
 
 
 def _is_calm(state: ClockState, x: float) -> bool:

@@ -29,7 +29,7 @@ from normalizers.clock.state import (
     decode_state,
     encode_state,
 )
-from normalizers.clock.steps import confirmed_shift, is_burst, refresh, refresh_due, refute, remember, sample
+from normalizers.clock.steps import confirmed_shift, is_burst, refresh, refresh_due, refute, remember
 
 Status = Literal["synced", "estimated", "learning", "stepped", "unknown"]
 
@@ -114,7 +114,7 @@ class ClockModel:
 
     @property
     def method(self) -> str:
-        """Return what the present estimate is: `none`, `min` or `hull`."""
+        """Return what the present estimate is: `hull`, `min`, or `ntp` while a trusted device is believed."""
         return self._state.line.method
 
     @property
@@ -272,7 +272,11 @@ class ClockModel:
             state.ahead_age += 1
         if not self._is_old:
             self._rebase()
-        if self._is_trusting or (residual_s > self._ordinary_s and self._is_backlog(device_ns, received_ns)):
+        if x - state.last_received_ns * 1e-9 > state.long_gap_s:
+            state.outage_from_s, state.outage_until_s = state.last_received_ns * 1e-9, x
+        if self._is_trusting or (
+            residual_s > self._ordinary_s and self._is_backlog(residual_s, device_ns, received_ns)
+        ):
             return None
         finding = None
         if put(state, x, y):
@@ -286,10 +290,13 @@ class ClockModel:
             finding = self._look_behind(y, device_ns, received_ns) or finding
         return finding
 
-    def _is_backlog(self, device_ns: int, received_ns: int) -> bool:
-        """Tell whether an event follows the last one faster than it happened after it."""
-        apart_ns = device_ns - self._state.last_device_ns
-        return received_ns - self._state.last_received_ns < apart_ns // 5
+    def _is_backlog(self, residual_s: float, device_ns: int, received_ns: int) -> bool:
+        """Tell whether a late event happened during an outage, or follows the last one faster than it happened."""
+        state = self._state
+        happened_s = received_ns * 1e-9 - residual_s
+        if state.outage_from_s - self._ordinary_s <= happened_s <= state.outage_until_s:
+            return True
+        return received_ns - state.last_received_ns < (device_ns - state.last_device_ns) // 5
 
     def _look(self, residual_s: float, y: float, device_ns: int, received_ns: int) -> FindingKind | None:
         """Take an event into the newest ones and look whether they are late for good."""
@@ -306,13 +313,12 @@ class ClockModel:
         found = confirmed_shift(state, self._policy, self.least_step_s)
         if found is None:
             return None
-        shift_s, range_s = found
-        xs, ys = sample(state)
-        before = len(state.recent_xs) - len(xs) - 1
+        xs, ys = state.recent_xs[-found.size :], state.recent_ys[-found.size :]
+        before = len(state.recent_xs) - found.size - 1
         from_s = state.recent_xs[before] if before >= 0 else xs[0]
-        level_s = min(*ys, sorted(ys)[len(ys) // 2] - state.reference.median_s)
-        state.recent_xs, state.recent_ys, state.loose_s = xs, ys, 2 * range_s
-        return self._step("step", -shift_s, level_s, round(from_s * NS), (device_ns, received_ns))
+        level_s = min(*ys, sorted(ys)[found.size // 2] - state.reference.median_s)
+        state.recent_xs, state.recent_ys, state.loose_s = xs, ys, 2 * found.range_s
+        return self._step("step", -found.shift_s, level_s, round(from_s * NS), (device_ns, received_ns))
 
     def _look_behind(self, y: float, device_ns: int, received_ns: int) -> FindingKind | None:
         """Look whether the first events agree on a clock that is whole steps behind."""
@@ -324,7 +330,7 @@ class ClockModel:
 
 
 def _unknown(policy: ClockPolicy) -> ClockState:
-    line = Envelope(0.0, policy.floor_s / 2, 0.0, 0.0, 0.0, "none")
+    line = Envelope(0.0, policy.floor_s / 2, 0.0, 0.0, 0.0, "ntp")
     usual = Reference(0.0, max(policy.poll_s / 2, _PRIOR_MEDIAN_S), policy.poll_s + QUARTER_S - NEAR_S)
     state = ClockState(line, usual)
     if policy.resolution_ns is not None:

@@ -109,6 +109,11 @@ class ClockState(msgspec.Struct):
         unread: Of these, how many the reference has not seen.
         up: Evidence that residuals have risen (log likelihood).
         up_size: Newest thinned events that it rests on.
+        late_run: Late events among these.
+        refuted_run: Most late events that a punctual one refuted lately.
+        long_gap_s: A longer silence is taken for an outage.
+        outage_from_s: Start of the last such silence.
+        outage_until_s: Its end.
         ahead_xs: Times of events from the future that are not decided.
         ahead_ys: Their lags.
         ahead_age: Events since the first of these.
@@ -143,6 +148,11 @@ class ClockState(msgspec.Struct):
     unread: int = 0
     up: float = 0.0
     up_size: int = 0
+    late_run: int = 0
+    refuted_run: int = 0
+    long_gap_s: float = 3600.0
+    outage_from_s: float = 0.0
+    outage_until_s: float = 0.0
     ahead_xs: Floats = msgspec.field(default_factory=_empty)
     ahead_ys: Floats = msgspec.field(default_factory=_empty)
     ahead_age: int = 0

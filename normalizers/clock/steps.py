@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
+
 from normalizers.clock.envelope import Envelope
 from normalizers.clock.policy import SLACK_S, ClockPolicy
-from normalizers.clock.state import ClockState, Floats, Reference
+from normalizers.clock.state import ClockState, Reference
 
 BURST_S = 2.0
 BURST = 4
@@ -26,11 +28,8 @@ _REFRESH = 64
 
 _SMALL = 64
 
-SAMPLE = 40
-"""Largest sample of newest events."""
-
-_LEAST = 5
-"""Smallest sample."""
+_SAMPLES = (5, 8, 12, 20, 40)
+"""Sizes of the samples of newest events that are tried."""
 
 _RISE = 2.3
 """Log likelihood of a residual above the usual ones: 5 % are before a step, half after the least one looked for."""
@@ -43,6 +42,9 @@ _DECIDED = 13.8
 
 _SPAN_S = 30.0
 """A sample is gathered over this long at least: a step lasts, a burst does not."""
+
+_LONG_GAP = 5.0
+"""A silence longer than so many mean gaps between events is taken for an outage of the path."""
 
 _LATE_SPAN_S = 10.0
 """Its newer half over this long."""
@@ -70,7 +72,8 @@ def is_burst(state: ClockState, x: float) -> bool:
 
 def refute(state: ClockState) -> None:
     """Drop the suspicion: an event lies near the line, and none can come sooner than its clock allows."""
-    state.up, state.up_size = 0.0, 0
+    state.refuted_run = max(state.refuted_run, state.late_run)
+    state.up, state.up_size, state.late_run = 0.0, 0, 0
 
 
 def remember(state: ClockState, x: float, y: float, residual_s: float, ordinary_s: float) -> bool:
@@ -78,16 +81,14 @@ def remember(state: ClockState, x: float, y: float, residual_s: float, ordinary_
     state.recent_xs.append(x)
     state.recent_ys.append(y)
     state.unread += 1
-    unusual = residual_s > state.reference.high_s
-    if unusual:
-        is_late = residual_s > max(ordinary_s, state.reference.high_s + SLACK_S)
-        rise = _RISE_LATE if is_late else _RISE
-        state.up = min(state.up + rise, _DECIDED + _RISE_LATE)
+    rise = _evidence(residual_s, state.reference, ordinary_s)
+    state.up = min(state.up + rise, _DECIDED + _RISE_LATE)
+    state.late_run += rise == _RISE_LATE
     if state.up:
-        state.up_size = min(state.up_size + 1, SAMPLE)
+        state.up_size = min(state.up_size + 1, _SAMPLES[-1])
     if len(state.recent_xs) >= KEPT + _SLACK:
         del state.recent_xs[:_SLACK], state.recent_ys[:_SLACK]
-    return unusual and state.up >= _DECIDED
+    return rise > 0.0 and state.up >= _DECIDED
 
 
 def refresh_due(state: ClockState) -> bool:
@@ -98,6 +99,9 @@ def refresh_due(state: ClockState) -> bool:
 def refresh(state: ClockState) -> None:
     """Draw the reference from the newest events, without those that are suspected."""
     state.unread = 0
+    state.refuted_run //= 2
+    if len(state.recent_xs) >= ENOUGH:
+        state.long_gap_s = _LONG_GAP * (state.recent_xs[-1] - state.recent_xs[0]) / len(state.recent_xs)
     end = len(state.recent_xs) - state.up_size
     if end < ENOUGH:
         return
@@ -107,28 +111,65 @@ def refresh(state: ClockState) -> None:
     )
 
 
-def confirmed_shift(state: ClockState, policy: ClockPolicy, least_s: float) -> tuple[float, float] | None:
-    """Look closer at the newest events.
+class Shift(msgspec.Struct, frozen=True):
+    """Residuals that have risen for good.
 
-    Args:
-        state: With enough evidence.
-        policy: Of the source.
-        least_s: Smallest shift that is looked for.
-
-    Returns:
-        The shift of the median and the sample's interquartile range in seconds; None when it is no parallel shift.
+    Attributes:
+        size: Newest events that show it.
+        shift_s: Rise of the median, in seconds.
+        range_s: Interquartile range of these events' residuals, in seconds.
     """
-    xs, ys = sample(state)
-    if len(xs) < _LEAST or _is_backlog(xs, ys, policy):
+
+    size: int
+    shift_s: float
+    range_s: float
+
+
+def confirmed_shift(state: ClockState, policy: ClockPolicy, least_s: float) -> Shift | None:
+    """Look closer at the newest events: does any sample of them show a parallel shift of at least some seconds?
+
+    Where late events and punctual ones have come by turns, as while a backlog is worked off, only a clearly longer run
+    of late ones is looked at.
+    """
+    if state.refuted_run > 1 and state.late_run <= 2 * state.refuted_run:
         return None
-    found = residuals(xs, ys, state.line)
-    size = len(found)
-    shift_s = found[size // 2] - state.reference.median_s
-    low_shift_s = found[size // 10] - state.reference.low_s
+    for size in _SAMPLES:
+        if size > state.up_size:
+            break
+        found = _shift_of(state, policy, size)
+        if found is not None and found.shift_s >= least_s:
+            return msgspec.structs.replace(found, size=_reach(state, found))
+    return None
+
+
+def _shift_of(state: ClockState, policy: ClockPolicy, size: int) -> Shift | None:
+    xs, ys = state.recent_xs[-size:], state.recent_ys[-size:]
+    found, usual = residuals(xs, ys, state.line), state.reference
+    if sum(_evidence(each, usual, policy.ordinary_s) for each in found) < _DECIDED or _is_backlog(xs, ys, policy):
+        return None
+    shift_s, low_shift_s = found[size // 2] - usual.median_s, found[size // 10] - usual.low_s
     range_s = found[3 * size // 4] - found[size // 4]
-    if shift_s < least_s or low_shift_s < _PARALLEL * shift_s or range_s > max(_TIGHT * shift_s, policy.poll_s):
+    if low_shift_s < _PARALLEL * shift_s or range_s > max(_TIGHT * shift_s, policy.poll_s):
         return None
-    return shift_s, range_s
+    return Shift(size, shift_s, range_s)
+
+
+def _reach(state: ClockState, found: Shift) -> int:
+    """Return how many of the newest events lie nearer to the new level than to the old one."""
+    between_s = state.reference.median_s + found.shift_s / 2
+    line, size = state.line, found.size
+    while size < state.up_size:
+        x, y = state.recent_xs[-size - 1], state.recent_ys[-size - 1]
+        if y - line.at_s - line.slope * (x - line.x_s) < between_s:
+            break
+        size += 1
+    return size
+
+
+def _evidence(residual_s: float, usual: Reference, ordinary_s: float) -> float:
+    if residual_s <= usual.high_s:
+        return 0.0
+    return _RISE_LATE if residual_s > max(ordinary_s, usual.high_s + SLACK_S) else _RISE
 
 
 def _is_backlog(xs: Sequence[float], ys: Sequence[float], policy: ClockPolicy) -> bool:
@@ -142,9 +183,3 @@ def _is_backlog(xs: Sequence[float], ys: Sequence[float], policy: ClockPolicy) -
     first, last = size // 5, size - (size - size // 5) // 2
     fall_s = sorted(ys[first:last])[(last - first) // 2] - sorted(ys[last:])[(size - last) // 2]
     return fall_s > max(_FALL * (xs[-1] - xs[first]), policy.ordinary_s)
-
-
-def sample(state: ClockState) -> tuple[Floats, Floats]:
-    """Return times and lags of the suspected newest events."""
-    start = len(state.recent_xs) - state.up_size
-    return state.recent_xs[start:], state.recent_ys[start:]

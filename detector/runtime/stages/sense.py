@@ -16,10 +16,10 @@ from detector.engine import Engine
 from detector.errors import StateError
 from detector.rules.logsources import LogSourceMap
 from detector.rules.model import DetectionRule, LogSource
+from detector.runtime.stages.clocks import Clocks
 from detector.runtime.stages.hearing import Hearing
 from detector.runtime.stages.silence import SilencePolicy
 from detector.task import DeadLetter, EngineEvent, Feed, LogRecord, Output, PartitionClock, Record, Tick
-from normalizers.clock.fixed import correct_fixed
 from normalizers.context.enrich import Enricher
 from normalizers.context.feeds import feed_rows
 from normalizers.context.verdicts import unsettled_tables
@@ -103,6 +103,7 @@ class SenseTask:
         self._parts = parts
         self._clock_ns = -(2**63)
         self._hearing = Hearing(parts.silence, parts.covering)
+        self._clocks = Clocks(parts.silence)
         self._positions: dict[str, int] = {}
         self._dirty: set[bytes] = set()
 
@@ -130,12 +131,12 @@ class SenseTask:
         return self._parts.engine.noticed()
 
     def dirty(self) -> Iterator[tuple[bytes, bytes | None]]:
-        """Yield what was heard of which source and how far each input has come, as far as changed."""
+        """Yield what was heard of which source, what is known of its clock, and how far each input has come."""
         for key in sorted(self._dirty):
             position = self._positions.get(key[1:].decode())
             yield key, None if position is None else _STATE_VERSION + _encoder.encode(position)
         self._dirty.clear()
-        for key, state in self._hearing.dirty():
+        for key, state in (*self._hearing.dirty(), *self._clocks.dirty()):
             yield key, None if state is None else _STATE_VERSION + state
 
     def restore(self, key: bytes, state: bytes) -> None:
@@ -144,6 +145,8 @@ class SenseTask:
             raise StateError(f"sense state of {key!r} is of unknown version {state[:1]!r}")
         if key[:1] == b"i":
             self._positions[key[1:].decode()] = msgspec.msgpack.decode(state[1:], type=int)
+        elif key[:1] == b"c":
+            self._clocks.restore(key, state[1:])
         else:
             self._hearing.restore(key, state[1:])
 
@@ -155,6 +158,7 @@ class SenseTask:
         """Go on, under other rules, where the task before stands, which must not be used any more."""
         self._clock_ns, self._positions, self._dirty = before._clock_ns, before._positions, before._dirty
         self._hearing.succeed(before._hearing)
+        self._clocks.succeed(before._clocks)
 
     def _tick(self, tick: Tick) -> PartitionClock:
         if tick.clock_ns is not None:
@@ -169,6 +173,7 @@ class SenseTask:
         step = self._step(entry)
         if step is not None:
             yield step
+        yield from self._clocks.take()
         yield from self._hearing.told()
         if self._hearing.has_ended:
             yield self._partition_clock()
@@ -194,7 +199,7 @@ class SenseTask:
         parts = self._parts
         profile = parts.profile_of(record.source)
         for event in normalizer_for(record.dataset)(record, profile):
-            correct_fixed(event, profile)
+            self._clocks.correct(event, profile)
             before = list[Output]()
             if record.dataset in FEED_DATASETS:
                 before.extend(Feed(rows) for rows in feed_rows(event, entry.ready_ns + KNOWN_AFTER_NS))

@@ -155,7 +155,11 @@ def test_a_controllers_change_names_who_sat_at_the_station(played: Played) -> No
     assert "Anna Weber" in str(document["message"])
 
 
-def test_a_wrong_clock_is_corrected(played: Played) -> None:
+def test_a_wrong_clock_is_learned_corrected_and_shown(played: Played) -> None:
+    """Nobody told the engine that the turnstile is three minutes slow."""
     documents = [a.document for a in played.summary.alerts.values() if "Ines Costa" in a.document["message"]]
     step = documents[0]["convergence"]["evidence"][0]
     assert (step["time"][:19], step["device_time"][:19]) == ("2026-10-20T05:02:08", "2026-10-20T04:59:08")
+    assert step["clock_status"] == "estimated"
+    assert abs(step["clock_offset_ms"] + 180_000) < 500
+    assert step["uncertainty_ms"] < 2_000

@@ -1,0 +1,152 @@
+"""The clocks of a partition's sources: one model each, folded over their events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from connectors.record import hashed_id
+from detector.runtime.stages.silence import SilencePolicy, feed_fields
+from detector.task import ENGINE_DATASET, EngineEvent
+from normalizers.clock.fixed import correct_fixed
+from normalizers.clock.model import ClockModel, ClockReading
+from normalizers.clock.policy import ClockPolicy
+from normalizers.clock.state import ClockFinding
+from normalizers.event import EcsEvent, Value
+from normalizers.source import SourceProfile
+from normalizers.timestamps import format_utc
+
+MAX_CLOCKS = 20_000
+"""Clocks remembered in one partition, 2 kB to 12 kB each; of more, those heard longest ago that settings do not name
+are forgotten, and learned anew when they are heard again."""
+
+_FORGOTTEN = 8
+"""This part of them is forgotten at once, so that a flood of invented sources does not sort them at every record."""
+
+UNTIMED = frozenset({ENGINE_DATASET, "context.marker", "servicenow.change", "hr.person"})
+"""Datasets whose stamps are those of no device: what the engine says itself, and rows of business systems."""
+
+SET_ACTIONS = frozenset({"time-sync"})
+"""`event.action` of events by which a device tells that its time was set on purpose (Windows 4616, a panel's log)."""
+
+_TIME_BYTES = 8
+
+
+class Clocks:
+    """Corrects the time of each event and remembers what is known of its source's clock.
+
+    Args:
+        policy: What is known of the sources besides; tells which ones settings name.
+    """
+
+    def __init__(self, policy: SilencePolicy) -> None:
+        self._policy = policy
+        self._models: dict[str, ClockModel] = {}
+        # As restored, and decoded when its source is next heard.
+        self._stored: dict[str, bytes] = {}
+        self._last_ns: dict[str, int] = {}
+        self._dirty: set[str] = set()
+        self._told: list[EngineEvent] = []
+
+    def correct(self, event: EcsEvent, profile: SourceProfile) -> None:
+        """Replace the device's time by the corrected one, in place, and learn from it."""
+        if event.dataset != ENGINE_DATASET:
+            event.fields["convergence.feed.id"] = event.source
+        if profile.clock is None or not profile.is_clock_learned or event.dataset in UNTIMED:
+            correct_fixed(event, profile)
+            return
+        model = self._models.get(event.source) or self._learn(event.source, profile.clock)
+        self._dirty.add(event.source)
+        self._last_ns[event.source] = event.received_ns
+        if event.fields.get("event.action") in SET_ACTIONS:
+            model.announce(event.received_ns)
+        number = event.fields.get("event.sequence")
+        sequence = number if isinstance(number, int) and not isinstance(number, bool) else None
+        reading = model.observe(event.time_ns, event.received_ns, sequence=sequence)
+        _stamp(event, reading, model.method)
+        found = model.last_finding
+        if reading.finding is not None and found is not None:
+            about = feed_fields(profile, self._policy) | _fields(event, reading, found)
+            self._told.append(_engine_event(event, found, about))
+
+    def take(self) -> list[EngineEvent]:
+        """Return what was found since the last call."""
+        told, self._told = self._told, []
+        return told
+
+    def dirty(self) -> Iterator[tuple[bytes, bytes | None]]:
+        """Yield what changed since the last call."""
+        for source in sorted(self._dirty):
+            model = self._models.get(source)
+            state = None
+            if model is not None:
+                state = self._last_ns[source].to_bytes(_TIME_BYTES, "big") + model.snapshot()
+            yield b"c" + source.encode(), state
+        self._dirty.clear()
+
+    def restore(self, key: bytes, state: bytes) -> None:
+        """Take back one entry."""
+        source = key[1:].decode()
+        self._last_ns[source] = int.from_bytes(state[:_TIME_BYTES], "big")
+        self._stored[source] = state[_TIME_BYTES:]
+
+    def succeed(self, before: Clocks) -> None:
+        """Go on, under other rules, with what another one remembers."""
+        self._models, self._stored = before._models, before._stored
+        self._last_ns, self._dirty = before._last_ns, before._dirty
+
+    def _learn(self, source: str, policy: ClockPolicy) -> ClockModel:
+        stored = self._stored.pop(source, None)
+        model = ClockModel(policy) if stored is None else ClockModel.restore(policy, stored)
+        self._models[source] = model
+        if len(self._models) + len(self._stored) > MAX_CLOCKS:
+            self._make_room(source)
+        return model
+
+    def _make_room(self, newest: str) -> None:
+        """Forget the clocks heard longest ago; which ones follows from the state alone, so that a restart agrees."""
+        kept = self._policy.named | {newest}
+        idle = sorted((last_ns, source) for source, last_ns in self._last_ns.items() if source not in kept)
+        for _, source in idle[: MAX_CLOCKS // _FORGOTTEN]:
+            self._models.pop(source, None)
+            self._stored.pop(source, None)
+            del self._last_ns[source]
+            self._dirty.add(source)
+
+
+def _stamp(event: EcsEvent, reading: ClockReading, method: str) -> None:
+    device_ns = event.time_ns
+    event.time_ns, event.uncertainty_ns = reading.time_ns, reading.uncertainty_ns
+    event.fields |= {
+        "convergence.clock.method": method,
+        "convergence.clock.status": reading.status,
+        "convergence.clock.offset_ms": reading.offset_ns / 1e6,
+        "convergence.clock.drift_ppm": reading.drift_ppm,
+        "convergence.clock.uncertainty_ms": reading.uncertainty_ns / 1e6,
+        "convergence.clock.epoch": reading.epoch,
+        "convergence.clock.device_time": format_utc(device_ns),
+    }
+
+
+def _fields(event: EcsEvent, reading: ClockReading, found: ClockFinding) -> dict[str, Value]:
+    return {
+        "convergence.feed.dataset": event.dataset,
+        "convergence.feed.domain": event.fields.get("convergence.domain"),
+        "convergence.feed.clock.cause": found.cause,
+        "convergence.feed.clock.shift_ms": found.shift_ns / 1e6,
+        "convergence.feed.clock.offset_ms": reading.offset_ns / 1e6,
+        "convergence.feed.clock.uncertainty_ms": reading.uncertainty_ns / 1e6,
+        "convergence.feed.clock.epoch": found.epoch,
+        "convergence.feed.clock.doubt_from": format_utc(found.from_ns),
+        "convergence.feed.clock.doubt_until": format_utc(found.until_ns),
+        "convergence.feed.clock.explained": "yes" if found.explained else "no",
+    }
+
+
+def _engine_event(event: EcsEvent, found: ClockFinding, fields: dict[str, Value]) -> EngineEvent:
+    return EngineEvent(
+        id=hashed_id(event.source, event.id, found.kind),
+        source=event.source,
+        kind=found.kind,
+        time_ns=event.received_ns,
+        fields={path: value for path, value in fields.items() if value is not None},
+    )

@@ -1,0 +1,64 @@
+"""A clock that is set back while the plant runs: found, told, corrected, and tied to what happened behind it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import msgspec
+import pytest
+
+from detector.alert import Alert
+from detector.demo.player import Player
+from detector.demo.script import Sending, midnight_ns, stamps
+from detector.demo.setup import lay_out
+
+NS = 10**9
+LISBON = ZoneInfo("Europe/Lisbon")
+STEP_S = 30_000
+SIZE_S = 240
+
+
+def _sendings(start_ns: int) -> Iterator[Sending]:
+    """Yield a controller's day: set back by four minutes at 08:20, and a door opened by command half an hour later."""
+    draw = random.Random(6)  # noqa: S311  a day, not a secret
+    for number in range(400):
+        second = draw.random() * 40_000
+        slow_s = 180 + (SIZE_S if second > STEP_S else 0)
+        yield _event(start_ns, second, slow_s, {"event-id": number, "event-reason": 23})
+    yield _event(start_ns, STEP_S + 1_800, 180 + SIZE_S, {"event-id": 999, "event-reason": 44})
+
+
+def _event(start_ns: int, second: float, slow_s: float, more: dict[str, int]) -> Sending:
+    time_ns = start_ns + round(second * NS)
+    body = {"device-id": 405419896, "event-type": 2, "door-id": 1} | more
+    stamp = stamps(time_ns - round(slow_s * NS), LISBON)["abbr"]
+    return Sending(time_ns + 30_000_000, "turnstile", json.dumps(body | {"timestamp": stamp}).encode())
+
+
+async def _play(folder: Path, partitions: int) -> dict[str, Alert]:
+    settings, inbox = lay_out(folder)
+    settings = msgspec.structs.replace(settings, raw_partitions=partitions)
+    player = Player(settings, inbox, sendings=sorted(_sendings(midnight_ns())))
+    summary = await player.play()
+    await player.engine.stop()
+    return summary.alerts
+
+
+@pytest.mark.parametrize("partitions", [1, 3])
+def test_a_clock_set_back_is_an_alert_and_so_is_what_it_hides(tmp_path: Path, partitions: int) -> None:
+    alerts = asyncio.run(_play(tmp_path, partitions))
+    documents = {alert.document["event"]["code"]: alert.document for alert in alerts.values()}
+    assert set(documents) == {"CV-903", "CV-904"}
+    assert len(alerts) == 2
+    assert "plant-b/turnstile" in documents["CV-903"]["message"]
+    assert "door-unlocked-command" in documents["CV-904"]["message"]
+    action = next(each for each in documents["CV-904"]["convergence"]["evidence"] if each["rule"] == "hidden_action")
+    happened = stamps(midnight_ns() + (STEP_S + 1_800) * NS, LISBON)["utc"]
+    assert action["time"][:19] == happened[:19]
+    assert abs(action["clock_offset_ms"] + (180 + SIZE_S) * 1_000) < 1_000
+    assert action["clock_status"] == "stepped"
