@@ -43,6 +43,7 @@ def test_every_log_and_state_of_the_design_has_its_topic() -> None:
         "plant.heartbeat.v1": 1,
         "plant.audit.v1": 1,
         "plant.dlq.v1": 1,
+        "plant.state-context.v1": 6,
         "plant.state-sense.v1": 6,
         "plant.state-correlate.v1": 4,
         "plant.state-correlate-2.v1": 4,
