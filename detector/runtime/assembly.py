@@ -39,7 +39,7 @@ def read_rules(settings: Settings) -> RuleSet:
         SettingsError: Rules have faults; every one of them.
     """
     try:
-        return load_rules(
+        ruleset = load_rules(
             settings.rules or [bundled_rules()],
             pipelines=settings.pipelines,
             placeholders=context_lists(settings.context.folder),
@@ -47,6 +47,9 @@ def read_rules(settings: Settings) -> RuleSet:
         )
     except RuleErrors as error:
         raise SettingsError(f"rules have faults:\n{error}") from error
+    if not ruleset.rules:
+        raise SettingsError("there is no rule: nothing would be detected; give `rules` a file or folder that has some")
+    return ruleset
 
 
 class TaskMaker:

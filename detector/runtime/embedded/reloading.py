@@ -89,13 +89,19 @@ class RuleReload:
             await self.reload()
 
     async def reload(self) -> None:
-        """Load the rules on disk and let them take over; with any fault those in use go on."""
+        """Load the rules on disk and let them take over; with any fault those in use go on.
+
+        When files change while they are read, which may then be half of what is meant, they are read again.
+        """
         self._seen = await asyncio.to_thread(_print, watched(self._settings))
         began = time.perf_counter()
         try:
             ruleset, stages = await asyncio.to_thread(self._prepare)
         except Exception as error:  # noqa: BLE001  whatever is wrong with new rules, those in use go on
-            self._refuse(error)
+            if await self._stood_still():
+                self._refuse(error)
+            return
+        if not await self._stood_still():
             return
         swapping = time.perf_counter()
         await self._adopt(stages)
@@ -110,6 +116,12 @@ class RuleReload:
         self.active, self.refused = ruleset, None
         self._metrics.show_bundle(ruleset)
         self._metrics.reloads.labels("ok").inc()
+
+    async def _stood_still(self) -> bool:
+        if await asyncio.to_thread(_print, watched(self._settings)) == self._seen:
+            return True
+        self._asked.set()
+        return False
 
     def _prepare(self) -> tuple[RuleSet, Stages]:
         ruleset = self._load(self._settings)

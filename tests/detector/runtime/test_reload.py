@@ -16,6 +16,7 @@ import pytest
 
 from connectors.record import RawRecord
 from detector.errors import SettingsError
+from detector.rules.model import RuleSet
 from detector.runtime.assembly import read_rules
 from detector.runtime.clock import SteppedClock
 from detector.runtime.embedded.assembly import Assembly, assemble
@@ -282,6 +283,37 @@ async def test_whatever_is_wrong_with_new_rules_those_in_use_go_on(tmp_path: Pat
     assert reloading.active is line.parts.ruleset
     line.feed("Forced door")
     assert line.titles() == ["Door forced"]
+
+
+async def test_rules_that_change_while_they_are_read_are_read_again(tmp_path: Path) -> None:
+    """Half of what is being written must not take over: nothing would be detected until the next look."""
+    line = Line(tmp_path / "a", BASE)
+    reloading = _reloading(line._settings, line.parts)
+    path = tmp_path / "a" / "rules.yml"
+
+    def load(settings: Settings) -> RuleSet:
+        ruleset = read_rules(settings)
+        path.write_text(BASE + FORCED_TOO)
+        return ruleset
+
+    path.write_text(REFUSED)
+    reloading._load = load
+    await reloading.reload()
+    assert reloading.active is line.parts.ruleset
+    assert reloading._asked.is_set()
+    reloading._load = read_rules
+    await reloading.reload()
+    assert len(reloading.active.rules) == 3
+
+
+async def test_rules_of_which_none_is_left_are_refused(tmp_path: Path) -> None:
+    line = Line(tmp_path / "a", BASE)
+    reloading = _reloading(line._settings, line.parts)
+    (tmp_path / "a" / "rules.yml").write_text("")
+    await reloading.reload()
+    assert reloading.refused is not None
+    assert "there is no rule" in reloading.refused["report"][0]
+    assert reloading.active is line.parts.ruleset
 
 
 def test_a_refused_bundle_is_reported_whole(tmp_path: Path) -> None:
