@@ -59,12 +59,24 @@ class _Told(msgspec.Struct, frozen=True):
 @click.command(name="who", short_help="Show who is where.", epilog=EXAMPLES)
 @config_option
 @click.option("--at", help="ISO 8601 with a zone, such as 2026-10-20T10:30:00+02:00; default now.")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of the databases, such as that of `isthmus replay --data`; default the settings' own.",
+)
 @click.option("--site", help="Only those whose last known site is this.")
 @click.option("--all", "everyone", is_flag=True, help="Those outside as well.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a person, one a line.")
 @click.argument("person", required=False)
 def who(  # noqa: PLR0913  one a command-line option
-    config: Path, at: str | None, site: str | None, person: str | None, *, everyone: bool, as_json: bool
+    config: Path,
+    at: str | None,
+    data: Path | None,
+    site: str | None,
+    person: str | None,
+    *,
+    everyone: bool,
+    as_json: bool,
 ) -> None:
     """Show who is inside which site and place, since when, by which reader, and how sure that is.
 
@@ -74,6 +86,7 @@ def who(  # noqa: PLR0913  one a command-line option
     """
     try:
         settings = load_settings(config)
+        settings = msgspec.structs.replace(settings, data_dir=data or settings.data_dir)
         at_ns = _time(at)
         found = [each for each in _people(settings, at_ns) if _is_asked(each, person, site, everyone=everyone)]
     except SettingsError as error:
@@ -122,7 +135,7 @@ def _check_kept(history: History, at_ns: int, settings: Settings) -> None:
     if at_ns < oldest_ns:
         raise SettingsError(
             f"--at lies before {utc(oldest_ns)[:19]}Z, what is kept by `retention.presence`; keep more, or replay the "
-            "raw records of that day (isthmus replay --data FOLDER) and ask there"
+            "raw records of that day (isthmus replay --data FOLDER) and ask with --data FOLDER"
         )
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
@@ -95,6 +96,13 @@ def test_the_table_names_people_places_and_doors(config: Path) -> None:
     assert lines[0] == "at 2026-10-20T08:15:00+02:00, by what had happened until then"
     assert lines[1].split() == ["person", "name", "state", "site", "place", "since", "last", "sign", "sure"]
     assert any("Ada Byron" in line and "Hall" in line and "2026-10-20 08:10 Lab door" in line for line in lines)
+
+
+def test_another_folder_of_databases_can_be_asked(config: Path, tmp_path: Path) -> None:
+    settings = msgspec.structs.replace(load_settings(config), data_dir=tmp_path / "replayed")
+    replay(settings, [_record("12:00", "Access granted", "Lab door", "2")])
+    done = _who(config, "--at", "2026-10-20T12:30:00+02:00", "--data", str(tmp_path / "replayed"))
+    assert [line.split()[0] for line in done.stdout.splitlines()[2:]] == ["p-2"]
 
 
 def test_nobody_is_an_answer_of_its_own(config: Path) -> None:
