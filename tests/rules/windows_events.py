@@ -19,17 +19,26 @@ FAR_NS = 2**62
 
 def regression_events(root: Path) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
     """Yield SigmaHQ's regression events: as Windows' own JSON, and flat."""
-    decoder = json.JSONDecoder()
     for path in sorted(root.glob("sigma_regression/regression_data/**/*.json")):
-        text, at = path.read_text(), 0
-        while at < len(text):
-            if text[at].isspace():
-                at += 1
-                continue
-            value, at = decoder.raw_decode(text, at)
-            for event in value if isinstance(value, list) else [value]:
-                provider = event["Event"]["System"]["Provider"]["#attributes"]
-                yield event, {**_leaves(event["Event"], {}), "Provider_Name": provider.get("Name")}
+        for event in events_in(path.read_text()):
+            yield event, flat_event(event)
+
+
+def events_in(text: str) -> Iterator[dict[str, Any]]:
+    """Yield the events of a text: objects and lists of them, one after another."""
+    decoder, at = json.JSONDecoder(), 0
+    while at < len(text):
+        if text[at].isspace():
+            at += 1
+            continue
+        value, at = decoder.raw_decode(text, at)
+        yield from value if isinstance(value, list) else [value]
+
+
+def flat_event(event: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of Windows' own JSON under the names that Sigma gives them, with the spaces in these."""
+    provider = event.get("Event", {}).get("System", {}).get("Provider", {}).get("#attributes", {})
+    return {**_leaves(event.get("Event", {}), {}), "Provider_Name": provider.get("Name")}
 
 
 def recorded_attacks(root: Path, *names: str) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
@@ -55,12 +64,12 @@ def normalized(event: dict[str, Any]) -> EcsEvent | None:
 
 
 def _leaves(value: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
-    """Lift the fields of a Windows event out of its System, EventData and UserData; names lose their spaces."""
+    """Lift the fields of a Windows event out of its System, EventData and UserData."""
     for name, each in value.items():
         if isinstance(each, dict):
             if "#text" in each:
                 found[name] = each["#text"]
             _leaves(each, found)
         else:
-            found.setdefault(name.lstrip("#@").replace(" ", ""), each)
+            found.setdefault(name.lstrip("#@"), each)
     return found

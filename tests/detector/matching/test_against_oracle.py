@@ -123,6 +123,13 @@ def _batches(lane: list[dict[str, Any]], size: int) -> Iterator[list[dict[str, A
         yield batch
 
 
+def _tried(matcher: Matcher, some: list[dict[str, Any]]) -> list[tuple[int, int]]:
+    """Return what trying every rule of an event's own log source finds."""
+    sources = [LogSource(*map(event.get, ("category", "product", "service"))) for event in some]
+    pairs = enumerate(zip(some, sources, strict=True))
+    return [(row, number) for row, (event, source) in pairs for number in matcher.try_all(event, source)]
+
+
 @pytest.mark.parametrize("lane", LANES)
 @pytest.mark.parametrize("size", [1, 3, 100, 1_000])
 def test_lanes_match_as_often_as_the_peers_found(
@@ -170,12 +177,7 @@ def test_lanes_match_as_the_oracle_says(
 ) -> None:
     matcher = Matcher(sigmahq, fail, scanner)
     some = lanes[lane][::97]
-    sources = [LogSource(*map(event.get, ("category", "product", "service"))) for event in some]
-    expected = [
-        (row, number)
-        for row, (event, source) in enumerate(zip(some, sources, strict=True))
-        for number in matcher.try_all(event, source)
-    ]
+    expected = _tried(matcher, some)
     assert matcher.match(some, SourceFields()) == expected
 
 
@@ -196,12 +198,7 @@ def test_lanes_whose_values_never_repeat_match_as_the_oracle_says(
     for batch in _batches(varied[SAMPLE:], 100):
         matcher.match(batch, SourceFields())
     some = varied[:SAMPLE]
-    sources = [LogSource(*map(event.get, ("category", "product", "service"))) for event in some]
-    expected = [
-        (row, number)
-        for row, (event, source) in enumerate(zip(some, sources, strict=True))
-        for number in matcher.try_all(event, source)
-    ]
+    expected = _tried(matcher, some)
     assert matcher.match(some, SourceFields()) == expected
     alone = [(row, number) for row, event in enumerate(some) for _, number in matcher.match([event], SourceFields())]
     assert alone == expected

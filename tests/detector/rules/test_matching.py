@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ from detector.engine import Engine
 from detector.errors import RuleFault
 from detector.rules.loader import load_rules
 from detector.rules.model import LogSource
+from tests.rules.windows_events import events_in, flat_event
 from tests.shared import unpacked
 
 
@@ -41,28 +40,6 @@ def test_a_failing_rule_stops_no_other() -> None:
     assert [match.rule_id for match in engine.match({"f": Hostile(1), "g": "x"})] == ["b"]
 
 
-def _events(text: str) -> Iterator[dict[str, Any]]:
-    decoder, at = json.JSONDecoder(), 0
-    while at < len(text):
-        if text[at].isspace():
-            at += 1
-            continue
-        value, at = decoder.raw_decode(text, at)
-        yield from value if isinstance(value, list) else [value]
-
-
-def _leaves(value: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
-    """Lift the fields of a Windows event out of its System, EventData and UserData, with the spaces in their names."""
-    for name, each in value.items():
-        if isinstance(each, dict):
-            if "#text" in each:
-                found[name] = each["#text"]
-            _leaves(each, found)
-        else:
-            found.setdefault(name.lstrip("#@"), each)
-    return found
-
-
 def test_published_events_are_matched_by_their_rules(tmp_path: Path) -> None:
     root = unpacked("sigma_regression", tmp_path) / "sigma_regression"
     engine = Engine(load_rules([path for path in root.iterdir() if path.is_dir() and path.name != "regression_data"]))
@@ -72,10 +49,8 @@ def test_published_events_are_matched_by_their_rules(tmp_path: Path) -> None:
         info = msgspec.yaml.decode((path.parent / "info.yml").read_bytes())
         wanted = {each["id"] for each in info["rule_metadata"]} & set(engine.ruleset.rules)
         hits = set[str]()
-        for event in _events(path.read_text()):
-            provider = event.get("Event", {}).get("System", {}).get("Provider", {}).get("#attributes", {})
-            flat = {**event, **_leaves(event.get("Event", {}), {}), "Provider_Name": provider.get("Name")}
-            hits |= {match.rule_id for match in engine.match(flat)}
+        for event in events_in(path.read_text()):
+            hits |= {match.rule_id for match in engine.match({**event, **flat_event(event)})}
         tried += bool(wanted)
         if wanted - hits:
             missed.append(path.name)
