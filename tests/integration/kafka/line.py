@@ -60,7 +60,7 @@ def recording(count: int, *, sources: int = 7, seed: int = 7, end_ns: int | None
         ready_ns = ready_ms * 10**6
         source = f"site/{draw.randrange(sources)}"
         document = {
-            "time": format_utc(ready_ns - draw.randrange(900) * 10**6)[:23] + "Z",
+            "time": format_utc(ready_ns - draw.randrange(900) * 10**6),
             "type": {"id": "1", "name": draw.choice(_NAMES)},
             "source": {"name": f"door-{draw.randrange(12)}"},
         }

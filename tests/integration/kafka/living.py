@@ -32,14 +32,14 @@ _DOORS = 120
 """So many that a door is not refused all the time: an endless episode would be the test's only alert."""
 
 
-def _value(draw: random.Random) -> bytes:
-    stamp = format_utc(time.time_ns() - draw.randrange(300) * 10**6)[:23] + "Z"
+def _value(draw: random.Random, delay_ms: int) -> bytes:
+    stamp = format_utc(time.time_ns() - draw.randrange(delay_ms) * 10**6)
     name, door = draw.choice(_NAMES), f"door-{draw.randrange(_DOORS)}"
     return json.dumps({"time": stamp, "type": {"id": "1", "name": name}, "source": {"name": door}}).encode()
 
 
 @asynccontextmanager
-async def growing(settings: Settings, *, rate: int = 200, seed: int = 1) -> AsyncIterator[None]:
+async def growing(settings: Settings, *, rate: int = 200, seed: int = 1, delay_ms: int = 300) -> AsyncIterator[None]:
     """Append records at a rate, until left; what could not be sent meanwhile waits, as it does in a connector."""
     kafka = kafka_of(settings)
     draw = random.Random(seed)  # noqa: S311  a fixed test, not a secret
@@ -54,7 +54,9 @@ async def growing(settings: Settings, *, rate: int = 200, seed: int = 1) -> Asyn
             while number < rate * (time.monotonic() - began):
                 number += 1
                 source = f"site/{draw.randrange(_SOURCES)}"
-                record = RawRecord(hashed_id(seed, number), source, "gallagher.event", time.time_ns(), _value(draw))
+                record = RawRecord(
+                    hashed_id(seed, number), source, "gallagher.event", time.time_ns(), _value(draw, delay_ms)
+                )
                 await producer.send(
                     TopicNames(kafka.prefix).raw,
                     record.value,
