@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from connectors.record import hashed_id
 from detector.candidate import Candidate, GroupKey
 from detector.correlation.composing import Composer
+from detector.correlation.coverage import MAX_BLIND, coverage_gap
 from detector.correlation.effects import Effects
 from detector.correlation.group import Changes
 from detector.correlation.groupstate import Decision
 from detector.correlation.hit import Hit
-from detector.correlation.liveness import Watch
+from detector.correlation.liveness import Blind, Watch
 from detector.correlation.ordering import NOT_YET
 from detector.correlation.plan import CorrelationSettings
 from detector.correlation.triggered import TriggeredGroup
 from detector.rules.model import CorrelationRule
-from detector.task import EngineEvent
 
 
 class AbsenceGroup(TriggeredGroup):
@@ -37,7 +36,7 @@ class AbsenceGroup(TriggeredGroup):
     def _decided_at(self, trigger: Candidate) -> int:
         end_ns = self._span(trigger)[1]
         wait_ns = min(self._plan.cap_ns, trigger.uncertainty_ns + self._partner_uncertainty_ns)
-        expected = [each for _, each in self._plan.expectations]
+        expected = [each.expectation_ns for each in self._plan.expectations]
         # A source without expectation proves nothing however long one waits.
         if any(each is None or each > self._plan.span_ns for each in expected):
             return end_ns + wait_ns
@@ -48,17 +47,18 @@ class AbsenceGroup(TriggeredGroup):
             self._note(Decision(trigger.event_id, order_ns, None), changes)
             return
         start_ns, end_ns = self._span(trigger)
-        silent = None
-        if self._absence.coverage != "ignore" and not self._assume_covered:
-            silent = self._liveness.uncovered(self._plan.expectations, start_ns, end_ns, self._plan.span_ns)
-            if start_ns < self._active_ns:
-                silent = ""  # what came before the rule was there passed it by
-        if silent is not None and self._absence.coverage == "require":
-            effects.notice(_coverage_gap(self._plan.rule.meta.id, trigger, silent, end_ns))
+        blind = self._blind_spots(trigger)
+        if blind and self._absence.coverage == "require":
+            gap = coverage_gap(self._plan.rule, trigger, blind, end_ns)
+            if gap is None:
+                effects.counts["too_deep"] += 1
+            else:
+                effects.notice(gap)
             self._note(Decision(trigger.event_id, order_ns, None), changes)
             return
         seconds = (end_ns - start_ns) / 1e9
-        coverage = None if self._absence.coverage == "ignore" else "full" if silent is None else "partial"
+        coverage = None if self._absence.coverage == "ignore" else "partial" if blind else "full"
+        unchecked = f"; not checked: {', '.join(map(str, blind[:MAX_BLIND]))}" if blind else ""
         hit = Hit(
             anchor=trigger,
             evidence=(trigger,),
@@ -67,9 +67,20 @@ class AbsenceGroup(TriggeredGroup):
             coverage=coverage,  # type: ignore[arg-type]  # one of the three literals above
             widened_ns=min(self._plan.cap_ns, trigger.uncertainty_ns + self._partner_uncertainty_ns),
             late=trigger.ready_ns - trigger.time_ns > self._plan.lateness_ns,
-            reason=f"nothing that was expected came within {seconds:g} s",
+            reason=f"nothing that was expected came within {seconds:g} s{unchecked}",
         )
         self._note(self._report(hit, trigger, order_ns, effects), changes)
+
+    def _blind_spots(self, trigger: Candidate) -> list[Blind]:
+        """Return who may have missed what is missing, of those that report of the trigger's site."""
+        if self._absence.coverage == "ignore" or self._assume_covered:
+            return []
+        start_ns, end_ns = self._span(trigger)
+        if start_ns < self._active_ns:
+            return [Blind("", "it began before the rule was there")]
+        site = trigger.fields.get("convergence.location.site")
+        near = tuple(each for each in self._plan.expectations if None in (each.site, site) or each.site == site)
+        return self._liveness.blind_spots(near, start_ns, end_ns, self._plan.span_ns)
 
     def _joined(self, candidate: Candidate, order_ns: int, effects: Effects, changes: Changes) -> None:
         """Withdraw what a late partner overturns."""
@@ -115,16 +126,6 @@ def span_of(rule: CorrelationRule, trigger: Candidate) -> tuple[int, int]:
         wanted_ns = (end_ns - trigger.time_ns if end_ns is not None else 0) + rule.timespan_ns
         after_ns = min(max(wanted_ns, 0), absence.cap_ns or rule.timespan_ns)
     return trigger.time_ns - before_ns, trigger.time_ns + after_ns
-
-
-def _coverage_gap(rule_id: str, trigger: Candidate, source: str, end_ns: int) -> EngineEvent:
-    return EngineEvent(
-        id=hashed_id(source, trigger.event_id, "coverage-gap", rule_id),
-        source=source or trigger.source,
-        kind="coverage-gap",
-        time_ns=end_ns,
-        fields={"rule.id": rule_id, "convergence.uncovered.trigger": trigger.event_id},
-    )
 
 
 def _date_ns(value: object) -> int | None:

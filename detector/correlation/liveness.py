@@ -5,10 +5,26 @@ from __future__ import annotations
 import msgspec
 
 from detector.correlation.ordering import END_OF_INPUT
-from detector.correlation.plan import Expectations
+from detector.correlation.plan import Expectations, Expected
 
 MAX_RUNS = 256
 """Runs remembered of one source; a source that falls silent more often covers nothing long anyway."""
+
+
+class Blind(msgspec.Struct, frozen=True):
+    """A source that may have missed something.
+
+    Attributes:
+        source: Logical source id; empty when nobody is known that would have told.
+        why: What is wrong with it, for a reader.
+    """
+
+    source: str
+    why: str
+
+    def __str__(self) -> str:
+        """Say both."""
+        return f"{self.source} {self.why}".strip()
 
 
 class Run(msgspec.Struct, frozen=True):
@@ -84,23 +100,35 @@ class Liveness:
         """Restore the runs of a source."""
         self._runs[source] = runs
 
-    def uncovered(self, expectations: Expectations, start_ns: int, end_ns: int, longest_ns: int) -> str | None:
-        """Find a source that may have missed something in a span.
+    def blind_spots(self, expectations: Expectations, start_ns: int, end_ns: int, longest_ns: int) -> list[Blind]:
+        """Find the sources that may have missed something in a span.
+
+        A source covers it when it was heard in one run from before the start until after the end, by as much as its
+        records may come late: what it saw within the span has had its time to arrive.
 
         Args:
-            expectations: Covering sources with their expected longest gap.
+            expectations: Sources that would have told.
             start_ns: Start of the span.
             end_ns: Its end.
             longest_ns: Timespan of the rule: a source that is heard less often proves nothing about it.
 
         Returns:
-            None when every source was heard from before the start until after the end, in one run; else the
-            first source that was not, or an empty text when no covering source is known at all.
+            Those that did not, in the order given; nobody in particular when no source is known that would have told.
         """
         if not expectations:
-            return ""
-        for source, expectation_ns in expectations:
-            provable = expectation_ns is not None and expectation_ns <= longest_ns
-            if not provable or not any(run.start_ns <= start_ns and run.last_ns >= end_ns for run in self.runs(source)):
-                return source
-        return None
+            return [Blind("", "no source is known to report it")]
+        found = ((each.source, self._doubt(each, start_ns, end_ns, longest_ns)) for each in expectations)
+        return [Blind(source, why) for source, why in found if why is not None]
+
+    def _doubt(self, expected: Expected, start_ns: int, end_ns: int, longest_ns: int) -> str | None:
+        if expected.expectation_ns is None:
+            return "has no expectation"
+        if expected.expectation_ns > longest_ns:
+            return "is expected too seldom"
+        runs = self.runs(expected.source)
+        until_ns = end_ns + expected.lateness_ns
+        if any(run.start_ns <= start_ns and run.last_ns >= until_ns for run in runs):
+            return None
+        if all(run.last_ns < until_ns for run in runs):
+            return "was not heard afterwards"
+        return "was not heard, in sync, all the while"

@@ -21,8 +21,24 @@ DECISIONS_NS = 86_400 * 10**9
 FALLING = frozenset({"value_sum", "value_avg", "value_median", "value_percentile"})
 """Types whose number an additional event may lower."""
 
-Expectations = tuple[tuple[str, int | None], ...]
-"""Covering sources with the longest gap expected of them in ns; None: their silence proves nothing."""
+
+class Expected(msgspec.Struct, frozen=True):
+    """A source that would have reported an event.
+
+    Attributes:
+        source: Logical source id.
+        expectation_ns: Longest gap expected of it; None: its silence proves nothing.
+        lateness_ns: How late its records may arrive.
+        site: Where it stands; None: it may report of any site.
+    """
+
+    source: str
+    expectation_ns: int | None
+    lateness_ns: int = 0
+    site: str | None = None
+
+
+Expectations = tuple[Expected, ...]
 
 
 class CorrelationSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -191,12 +207,8 @@ def _judged(correlation: CorrelationRule) -> frozenset[str]:
 def _expectations(correlation: CorrelationRule, settings: CorrelationSettings) -> Expectations:
     if correlation.absence is None or correlation.absence.coverage == "ignore":
         return ()
-    found = dict[str, int | None]()
-    for rule_id in correlation.absence.missing:
-        for source, expectation_ns in settings.expectations(rule_id):
-            known = found.get(source, expectation_ns)
-            found[source] = None if known is None or expectation_ns is None else max(known, expectation_ns)
-    return tuple(sorted(found.items()))
+    found = {each.source: each for rule_id in correlation.absence.missing for each in settings.expectations(rule_id)}
+    return tuple(found[source] for source in sorted(found))
 
 
 def _needs_silence(correlation: CorrelationRule) -> bool:
@@ -220,7 +232,7 @@ def _retention(correlation: CorrelationRule, window_ns: int, cap_ns: int, expect
 def _delay(correlation: CorrelationRule, wait_ns: int, expectations: Expectations) -> int:
     if not _can_be_overturned(correlation) and correlation.during is None:
         return 0
-    return wait_ns + max((each or 0 for _, each in expectations), default=0)
+    return wait_ns + max((each.expectation_ns or 0 for each in expectations), default=0)
 
 
 def _can_be_overturned(correlation: CorrelationRule) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from detector.correlation.plan import CorrelationSettings, Expectations
+from detector.correlation.plan import CorrelationSettings, Expectations, Expected
 from detector.rules.logsources import LogSourceMap, contradicts
 from detector.rules.model import RuleSet
 from detector.settings import Settings
@@ -72,9 +72,14 @@ class Reach:
         )
 
     def expectations(self, rule_id: str) -> Expectations:
-        """Return the sources that would have produced an event of a rule, with their expectation."""
+        """Return the sources that would have produced an event of a rule."""
         return tuple(
-            (source, self._profiles[source].expectation_ns)
+            Expected(
+                source,
+                self._profiles[source].expectation_ns,
+                self._settings.lateness_ns(settings.dataset),
+                self._profiles[source].site,
+            )
             for source, settings in sorted(self._settings.sources.items())
             if settings.dataset is not None and settings.dataset in self._datasets.get(rule_id, ())
         )
@@ -84,9 +89,9 @@ class Reach:
         found = dict[str, int]()
         for correlation in self._ruleset.correlations.values():
             for rule_id in correlation.absence.missing if correlation.absence is not None else ():
-                for source, expectation_ns in self.expectations(rule_id):
-                    if expectation_ns is not None:
-                        found[source] = expectation_ns
+                for each in self.expectations(rule_id):
+                    if each.expectation_ns is not None:
+                        found[each.source] = each.expectation_ns
         return found
 
     def _reached(self, rule_id: str, logsources: LogSourceMap) -> frozenset[str]:
