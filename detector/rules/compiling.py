@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -10,6 +10,7 @@ from detector.errors import RuleFault
 from detector.rules.adaptation import Adaptation
 from detector.rules.detections import read_detection
 from detector.rules.documents import RuleDocument, RuleFile, documents_of
+from detector.rules.meta import check_keys
 from detector.rules.model import DetectionRule
 
 
@@ -43,13 +44,23 @@ def compile_file(file: RuleFile, adaptation: Adaptation, faults: list[RuleFault]
         try:
             compiled.rules.append(read_detection(document, adaptation))
         except ValueError as error:
-            faults.append(document.fault(str(error)))
+            faults.extend(document.fault(what) for what in _wrongs(document, str(error)))
         except Exception as error:  # noqa: BLE001  one of the broad catches: around one rule
             faults.append(document.fault(f"is no rule: {error!r}", "compare it with a rule that loads"))
         else:
             continue
         compiled.refused.extend(names_of(document))
     return compiled
+
+
+def _wrongs(document: RuleDocument, first: str) -> Iterator[str]:
+    """Yield what is wrong with a document: what stopped it, and a misspelt key beside that."""
+    yield first
+    try:
+        check_keys(document)
+    except ValueError as error:
+        if str(error) != first:
+            yield str(error)
 
 
 def placed(compiled: CompiledFile, file: RuleFile) -> CompiledFile:

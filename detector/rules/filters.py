@@ -164,6 +164,12 @@ def expired_filters(ruleset: RuleSet, now_ns: int) -> list[RuleFault]:
     ]
 
 
+def newly_expired(ruleset: RuleSet, since_ns: int, now_ns: int) -> list[RuleFault]:
+    """Return the filters that stopped filtering between two times."""
+    known = expired_filters(ruleset, since_ns)
+    return [each for each in expired_filters(ruleset, now_ns) if each not in known]
+
+
 def expired(filters: Iterable[AppliedFilter], time_ns: int) -> list[AppliedFilter]:
     """Return those filters that do not filter an event of some time any more."""
     return [each for each in filters if each.expires_ns is not None and each.expires_ns <= time_ns]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import msgspec
 import structlog
 
-from detector.errors import SettingsError
+from detector.errors import RuleFault, SettingsError
 from detector.rules.filters import expired_filters
 from detector.rules.model import RuleSet
 from detector.runtime.assembly import TaskMaker, read_rules
@@ -59,8 +59,7 @@ def assemble(settings: Settings, clock: Clock) -> Assembly:
     generation = _next_generation(store)
 
     def build(rules: RuleSet) -> Stages:
-        for note in (*rules.notes, *expired_filters(rules, clock.now_ns())):
-            _log.warning("filter_wants_a_look", path=note.path, line=note.line, filter=note.rule, what=note.what)
+        tell_filters((*rules.notes, *expired_filters(rules, clock.now_ns())))
         return build_stages(settings, rules, context_store, generation=generation)
 
     driver = Driver(
@@ -68,6 +67,12 @@ def assemble(settings: Settings, clock: Clock) -> Assembly:
     )
     driver.restore()
     return Assembly(rawlog, store, driver, context, ruleset, build)
+
+
+def tell_filters(notes: Iterable[RuleFault]) -> None:
+    """Say which filters want a look, and why."""
+    for note in notes:
+        _log.warning("filter_wants_a_look", path=note.path, line=note.line, filter=note.rule, what=note.what)
 
 
 def build_stages(settings: Settings, ruleset: RuleSet, context: ContextStore, *, generation: int) -> Stages:

@@ -12,10 +12,11 @@ from connectors.intake import Connector
 from connectors.table import build_connector
 from detector.alert import Alert
 from detector.alerting.sinks.table import build_sink
+from detector.rules.filters import newly_expired
 from detector.rules.model import RuleSet
 from detector.runtime.assembly import read_rules
 from detector.runtime.clock import Clock
-from detector.runtime.embedded.assembly import Assembly, assemble
+from detector.runtime.embedded.assembly import Assembly, assemble, tell_filters
 from detector.runtime.embedded.delivery import MAX_BACKLOG, Delivery
 from detector.runtime.embedded.driver import Progress
 from detector.runtime.embedded.intake import BatchingIntake
@@ -38,6 +39,7 @@ class EmbeddedEngine:
         self._settings = settings
         self._clock = clock
         self._on_alerts = on_alerts
+        self._looked_ns = clock.now_ns()
         self.metrics = EngineMetrics()
         self.parts: Assembly = assemble(settings, clock)
         parts = self.parts
@@ -162,6 +164,12 @@ class EmbeddedEngine:
         self._on_alerts(alerts)
         self._delivery.wake()
 
+    def look_at_filters(self) -> None:
+        """Say which filters have expired since the last look."""
+        now_ns = self._clock.now_ns()
+        tell_filters(newly_expired(self.reloading.active, self._looked_ns, now_ns))
+        self._looked_ns = now_ns
+
     async def _housekeeping(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
@@ -170,6 +178,7 @@ class EmbeddedEngine:
             self.metrics.sink_backlog.set(self._delivery.backlog())
             for name, up in self._delivery.up.items():
                 self.metrics.sink_up.labels(name).set(up)
+            self.look_at_filters()
             self._worker.paused = self._delivery.backlog() > MAX_BACKLOG
             before_ns = self._clock.now_ns() - int(self._settings.retention.raw)
             await loop.run_in_executor(None, self.parts.rawlog.prune, self.parts.store.position(), before_ns)

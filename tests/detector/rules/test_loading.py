@@ -53,6 +53,15 @@ def test_every_fault_is_reported_with_its_file_and_line(tmp_path: Path) -> None:
     assert list(ruleset.rules) == ["r"]
 
 
+def test_a_misspelt_key_is_reported_beside_what_stops_the_rule() -> None:
+    faults: list[RuleFault] = []
+    load_rules(RULE.replace("f: a", "f|contians: a") + "levle: high\n", faults=faults)
+    assert [fault.what for fault in faults] == ["unknown modifier 'contians'", "unknown key 'levle'"]
+    faults.clear()
+    load_rules(RULE + "levle: high\n", faults=faults)
+    assert [fault.what for fault in faults] == ["unknown key 'levle'"]
+
+
 def test_bundled_rules_have_no_fault_and_no_detection_is_lost() -> None:
     ruleset = load_rules(bundled_rules())
     plan_correlations(ruleset, CorrelationSettings())

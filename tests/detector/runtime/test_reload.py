@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 
 from connectors.record import RawRecord
 from detector.errors import SettingsError
@@ -20,6 +21,7 @@ from detector.rules.model import RuleSet
 from detector.runtime.assembly import read_rules
 from detector.runtime.clock import SteppedClock
 from detector.runtime.embedded.assembly import Assembly, assemble
+from detector.runtime.embedded.engine import EmbeddedEngine
 from detector.runtime.embedded.metrics import EngineMetrics
 from detector.runtime.embedded.reloading import RuleReload
 from detector.settings import Settings, load_settings
@@ -314,6 +316,22 @@ async def test_rules_of_which_none_is_left_are_refused(tmp_path: Path) -> None:
     assert reloading.refused is not None
     assert "there is no rule" in reloading.refused["report"][0]
     assert reloading.active is line.parts.ruleset
+
+
+def test_a_filter_that_expires_while_the_engine_runs_says_so_once(tmp_path: Path) -> None:
+    """It filters by the events' own time, and nobody restarts an engine to learn that."""
+    narrow = "title: no gates\nlogsource: {}\nexpires: 2027-01-15T08:01:00Z\nticket: CHG-7\n"
+    narrow += "filter: {rules: [forced], s: {physical.portal.id: gate}, condition: not s}\n"
+    clock = SteppedClock(START_NS)  # 2027-01-15T08:00:00Z
+    engine = EmbeddedEngine(load_settings(settings_of(tmp_path, BASE + narrow)), clock)
+    told = list[list[str]]()
+    for seconds in (30, 60, 90):
+        clock.set(START_NS + seconds * SECOND)
+        with capture_logs() as logs:
+            engine.look_at_filters()
+        told.append([str(log["what"]) for log in logs])
+    engine.parts.close()
+    assert told == [[], ["expired on 2027-01-15T08:01:00Z and no longer filters 1 rule"], []]
 
 
 def test_a_refused_bundle_is_reported_whole(tmp_path: Path) -> None:
