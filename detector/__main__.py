@@ -9,6 +9,7 @@ import click
 import structlog
 
 COMMANDS: dict[str, str] = {
+    "clock": "detector.cli.clock:clock",
     "connect": "detector.cli.connect:connect",
     "context": "detector.cli.context:context",
     "deadletter": "detector.cli.deadletter:deadletter",

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
+from normalizers.clock.envelope import LEAST_BUCKETS
 from normalizers.clock.policy import LEAST_STEP_S, ClockPolicy
 from normalizers.clock.resolution import believable
 from normalizers.clock.state import ClockState
+
+Status = Literal["synced", "estimated", "learning", "stepped", "unknown"]
 
 FEW = 8
 """Events before which a stamp is left as it is: less is no evidence against a clock."""
@@ -78,3 +83,17 @@ def tolerance_s(state: ClockState, policy: ClockPolicy, x: float) -> float:
 def least_step_s(state: ClockState, policy: ClockPolicy) -> float:
     """Return the smallest step that can be found, in seconds."""
     return max(LEAST_STEP_S, 1.5e-9 * cell_ns(state), policy.poll_s / 2)
+
+
+def young_status(state: ClockState, policy: ClockPolicy) -> Status | None:
+    """Return why an offset cannot be relied on yet, or any more; None when it can."""
+    if state.is_unsynced:
+        return "unknown"
+    if not is_trusting(state, policy) and len(state.xs) < LEAST_BUCKETS:
+        return "stepped" if state.epoch else "learning"
+    return None
+
+
+def old_status(offset: float, half: float) -> Status:
+    """Tell whether an offset of some half-width, in seconds, can be told from none."""
+    return "synced" if -half <= offset <= half else "estimated"

@@ -7,12 +7,12 @@ stamps cannot tell; the policy bounds it. docs/explanation/clocks.md has the pic
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Self
 
 import msgspec
 
 from normalizers.clock import bounds
-from normalizers.clock.bounds import FEW, LEAST_SEEN, UNSEEN
+from normalizers.clock.bounds import FEW, LEAST_SEEN, UNSEEN, Status
 from normalizers.clock.buckets import put
 from normalizers.clock.envelope import LEAST_BUCKETS, Envelope
 from normalizers.clock.findings import Step, announce, begin_epoch, find, settle
@@ -30,8 +30,6 @@ from normalizers.clock.state import (
     encode_state,
 )
 from normalizers.clock.steps import confirmed_shift, is_burst, refresh, refresh_due, refute, remember
-
-Status = Literal["synced", "estimated", "learning", "stepped", "unknown"]
 
 _BEHIND = 3
 """Events that must agree before a clock is taken to be whole steps behind: a backlog is behind as well."""
@@ -162,9 +160,7 @@ class ClockModel:
             if since_s > 0.0:
                 half_s += line.slope_error * since_s
             half_s += self._unseen_s / (max(LEAST_SEEN, state.count))
-        status = self._young
-        if status is None:
-            status = "synced" if -half_s <= offset_s <= half_s else "estimated"
+        status = self._young or bounds.old_status(offset_s, half_s)
         if not 0.0 <= residual_s <= self._ordinary_s or not self._is_old:
             time_ns, half_s = self._widen(residual_s, half_s, time_ns, min(device_ns, received_ns))
         return ClockReading(
@@ -186,11 +182,7 @@ class ClockModel:
         self._fixed_half_s = bounds.fixed_half_s(state, policy)
         self._unseen_s = UNSEEN * state.reference.median_s
         self._is_old = state.count >= FEW
-        self._young: Status | None = None
-        if state.is_unsynced:
-            self._young = "unknown"
-        elif not self._is_trusting and len(state.xs) < LEAST_BUCKETS:
-            self._young = "stepped" if state.epoch else "learning"
+        self._young = bounds.young_status(state, policy)
 
     def _widen(self, residual_s: float, half_s: float, time_ns: int, stamp_ns: int) -> tuple[int, float]:
         """Return time and half-width of an event that is early, late, or one of the first."""

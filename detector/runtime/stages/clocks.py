@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from connectors.record import hashed_id
 from detector.runtime.stages.silence import SilencePolicy, feed_fields
@@ -111,6 +111,12 @@ class Clocks:
             self._stored.pop(source, None)
             del self._last_ns[source]
             self._dirty.add(source)
+
+
+def read_clocks(entries: Iterable[tuple[bytes, bytes]]) -> dict[str, bytes]:
+    """Pick the stored clocks out of the state of a sense task, by source."""
+    prefix = 1 + _TIME_BYTES
+    return {key[1:].decode(): value[prefix:] for key, value in entries if key[:1] == b"c"}
 
 
 def _stamp(event: EcsEvent, reading: ClockReading, method: str) -> None:

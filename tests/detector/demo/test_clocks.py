@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
+from click.testing import CliRunner
 
+from detector.__main__ import main
 from detector.alert import Alert
 from detector.demo.player import Player
 from detector.demo.script import Sending, midnight_ns, stamps
@@ -62,3 +65,44 @@ def test_a_clock_set_back_is_an_alert_and_so_is_what_it_hides(tmp_path: Path, pa
     assert action["time"][:19] == happened[:19]
     assert abs(action["clock_offset_ms"] + (180 + SIZE_S) * 1_000) < 1_000
     assert action["clock_status"] == "stepped"
+    _check_commands(tmp_path)
+
+
+def _check_commands(folder: Path) -> None:
+    """The commands show what the alerts rest on."""
+    config = str(folder / "isthmus.yml")
+    shown = CliRunner().invoke(main, ["clock", "-c", config])
+    assert shown.exit_code == 0
+    line = next(each for each in shown.stdout.splitlines() if each.startswith("plant-b/turnstile"))
+    assert " estimated " in line
+    assert " -4" in line
+    assert "clock-recovered" in line
+    listed = CliRunner().invoke(main, ["clock", "-c", config, "--format", "json"])
+    rows = [json.loads(row) for row in listed.stdout.splitlines()]
+    known = {row["source"]: row for row in rows}
+    assert abs(known["plant-b/turnstile"]["offset_ns"] + (180 + SIZE_S) * NS) < NS
+    assert known["plant-a/vpn"]["status"] == "fixed"
+    assert known["corp/hr"]["status"] == "unknown"
+    pictures = [folder / "a.svg", folder / "b.svg", folder / "c.png"]
+    for picture in pictures:
+        drawn = CliRunner().invoke(main, ["clock", "-c", config, "plot", "plant-b/turnstile", "-o", str(picture)])
+        assert drawn.exit_code == 0, drawn.output
+        assert "401 events of plant-b/turnstile, 1 steps" in drawn.stderr
+    assert pictures[0].read_bytes() == pictures[1].read_bytes()
+    assert pictures[2].read_bytes().startswith(b"\x89PNG")
+    for wrong in (["plant-a/vpn"], ["nobody"], ["plant-b/turnstile", "-o", "x.pdf"]):
+        assert CliRunner().invoke(main, ["clock", "-c", config, "plot", *wrong]).exit_code in {1, 2}
+
+
+def test_without_matplotlib_the_command_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "detector.cli.clockpicture", None)
+    refused = CliRunner().invoke(main, ["clock", "plot", "plant-b/turnstile"])
+    assert refused.exit_code == 1
+    assert "install isthmus[plot]" in refused.stderr
+
+
+def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "isthmus.yml").write_text("data_dir: data\n")
+    refused = CliRunner().invoke(main, ["clock", "-c", str(tmp_path / "isthmus.yml")])
+    assert refused.exit_code == 2
+    assert "has not run" in refused.stderr

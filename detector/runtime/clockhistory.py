@@ -1,0 +1,63 @@
+"""What the clock of one source was taken for, event by event, over recorded records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from connectors.record import RawRecord
+from detector.runtime.stages.clocks import Clocks
+from detector.runtime.stages.silence import SilencePolicy
+from normalizers.errors import NormalizerError
+from normalizers.registry import normalizer_for
+from normalizers.source import SourceProfile
+from normalizers.timestamps import parse_iso8601
+
+STEPS = frozenset({"clock-stepped", "clock-zone-wrong"})
+
+
+class ClockPoint(msgspec.Struct, frozen=True):
+    """One event.
+
+    Attributes:
+        received_ns: When it was received.
+        apparent_ns: Stamp minus receipt: the offset less the event's delay.
+        offset_ns: Offset of the device's clock as known then.
+        uncertainty_ns: Half-width of the corrected time.
+    """
+
+    received_ns: int
+    apparent_ns: int
+    offset_ns: int
+    uncertainty_ns: int
+
+
+class ClockHistory(msgspec.Struct):
+    """A source's events, and the received times between which its clock stepped."""
+
+    source: str
+    points: list[ClockPoint] = []
+    steps: list[tuple[int, int]] = []
+
+
+def clock_history(records: Iterable[RawRecord], profile: SourceProfile) -> ClockHistory:
+    """Run the model of one source over its records, in order; unreadable ones are passed over."""
+    history = ClockHistory(profile.id)
+    clocks = Clocks(SilencePolicy(profile_of=lambda _: profile))
+    for record in records:
+        try:
+            events = normalizer_for(record.dataset)(record, profile)
+        except NormalizerError:
+            continue
+        for event in events:
+            apparent_ns = event.time_ns - event.received_ns
+            clocks.correct(event, profile)
+            offset_ns = round(float(str(event.fields["convergence.clock.offset_ms"])) * 1e6)
+            history.points.append(ClockPoint(event.received_ns, apparent_ns, offset_ns, event.uncertainty_ns))
+    for found in clocks.take():
+        if found.kind in STEPS:
+            doubt = (found.fields[f"convergence.feed.clock.doubt_{end}"] for end in ("from", "until"))
+            from_ns, until_ns = (parse_iso8601(str(each)) for each in doubt)
+            history.steps.append((from_ns, until_ns))
+    return history
