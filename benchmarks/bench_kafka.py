@@ -64,7 +64,8 @@ async def _measure(plant: Plant, prefix: str, stages: str, number: int, count: i
     rate = (count or applied) / max(used_s, 1e-9)
     name = f"{number} worker, {stages}" if number == 1 else f"{number} workers, {stages}"
     used = f"{used_s:.1f} s of CPU in {wall_s:.0f} s, and the broker {broker_s:.1f} s"
-    print(f"{name:<34} {rate:>9,.0f} records/s a core, {rate / AIM:.2f} of the aim; {used}")
+    aim = f" ({rate / AIM:.2f} of the aim)" if "," in stages else ""
+    print(f"{name:<34} {rate:>9,.0f} records/s a core{aim}; {used}")
 
 
 _starts: dict[str, float] = {}

@@ -33,6 +33,8 @@ from tests.integration.servers.kafka.broker import KafkaBroker
 PARTITIONS = 4
 _TICKS = os.sysconf("SC_CLK_TCK")
 _QUIET_S = 3.0
+_CLOCKS = 2 * PARTITIONS**2 * int(_QUIET_S)
+"""More records than clocks make in that time."""
 
 
 def cpu_s(pid: int) -> float:
@@ -144,7 +146,7 @@ async def until_applied(several: Sequence[Settings], at_least: int) -> int:
         reports = [await asyncio.to_thread(report_of, each) for each in several]
         now = sum(stage["records"] for each in reports if each for stage in each["stages"].values())
         # Clocks go on for ever; what is counted grows by more than them while there is work.
-        if now > count + (60 if count >= at_least else 0):
+        if now > count + (_CLOCKS if count >= at_least else 0):
             count, since_s = now, time.monotonic()
         await asyncio.sleep(0.2)
     return count

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
@@ -62,6 +63,7 @@ class TaskLife:
         sought: The turn for which the reader stands at `position`.
         processed: Records applied in this life.
         is_touched: Whether records were applied since the last checkpoint.
+        ticked_s: Monotonic time of the last tick.
     """
 
     def __init__(self, stage: Stage, partition: int, around: Surroundings, poison: Poison) -> None:
@@ -71,6 +73,7 @@ class TaskLife:
         self.sought = -1
         self.processed = 0
         self.is_touched = False
+        self.ticked_s = 0.0
         self._around, self._poison = around, poison
         self._waiting = deque[KafkaRecord]()
         self._taken_to = 0
@@ -139,6 +142,7 @@ class TaskLife:
             TaskLostError: The task failed.
         """
         if self._lost is None:
+            self.ticked_s = time.monotonic()
             if self._waiting:
                 # What waits is still to come: the partition's clock may reach it, and no further.
                 clock_ns = max(self._progress.ready_ns, self._waiting[0].timestamp * 1_000_000)

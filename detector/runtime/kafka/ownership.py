@@ -20,7 +20,9 @@ REOPEN_S = 3.0
 """A task that was lost is opened again after this long: if another worker has taken it over, the group tells us before,
 so that we do not fence the rightful owner."""
 
-_IDLE_TICK_S = 1.0
+_IDLE_TICK_S = 1.5
+"""A task that is neither fed nor told that it stands at the end, which happens each second, still learns the time."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -200,14 +202,12 @@ class Ownership:
         )
         # Spread over the interval, so that the checkpoints of a worker's tasks do not all fall on one instant.
         due_s = time.monotonic() + self._checkpoint_s * life.partition / self.stage.partitions
-        ticked_s = 0.0
         while True:
             await asyncio.sleep(max(0.0, due_s - time.monotonic()))
             due_s = time.monotonic() + self._checkpoint_s
             if not self.is_suspended:
                 life.go_on()
-            if not self.is_suspended and (life.is_touched or due_s - ticked_s > _IDLE_TICK_S):
-                ticked_s = due_s
+            if not self.is_suspended and (life.is_touched or time.monotonic() - life.ticked_s > _IDLE_TICK_S):
                 life.tick()
             await life.checkpoint()
             self.held_s = time.monotonic()
