@@ -127,6 +127,14 @@ class Correlator:
             counts.clear()
         return found
 
+    def late(self) -> Counter[str]:
+        """Return how many candidates came late since the last call, by source: for the metrics."""
+        found = Counter[str]()
+        for level in self._levels.values():
+            found.update(level.effects.late)
+            level.effects.late.clear()
+        return found
+
     def dirty(self) -> Iterator[tuple[bytes, bytes | None]]:
         """Yield changed state: progress, liveness, unsettled matches, and that of the levels."""
         for key, value in self._dirty.items():

@@ -13,6 +13,7 @@ class Effects:
     """Collects outputs of all groups; of several revisions of one alert in a batch only the last is handed on.
 
     Attributes:
+        late: Candidates that came later than their correlation bears, by source; empty for results of inner ones.
         counts: Things that must be visible: evictions, dead letters, by name.
         ahead: What is applied now has not been passed by the watermark of all partitions: one of them stands still.
         forgotten: Candidates that no group keeps any longer; whoever stores them takes them from here.
@@ -20,6 +21,7 @@ class Effects:
 
     def __init__(self) -> None:
         self.counts = Counter[str]()
+        self.late = Counter[str]()
         self.ahead = False
         self.forgotten: list[Candidate] = []
         self._drafts: dict[str, AlertDraft] = {}

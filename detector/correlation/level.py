@@ -177,6 +177,8 @@ class Level:
     def _apply(self, candidate: Candidate, due_ns: int) -> None:
         groups = self._groups[candidate.correlation_id]
         groups.order_ns = order_ns = due_ns - groups.lateness_ns
+        if candidate.ready_ns - candidate.time_ns > groups.lateness_ns:
+            self.effects.late[candidate.source] += 1
         if candidate.time_ns < order_ns - groups.retention_ns:
             self.effects.letter(_too_late(candidate))
             self.effects.forgotten.append(candidate)

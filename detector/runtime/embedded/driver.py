@@ -61,6 +61,7 @@ class Progress(msgspec.Struct):
         alerts: Revisions of alerts.
         dead_letters: Dead letters.
         left_out: Matches that did not count in a correlation, by reason.
+        late: Matches that came later than the lateness of their correlation, by source.
         noticed: What went wrong in matching, by kind.
     """
 
@@ -70,6 +71,7 @@ class Progress(msgspec.Struct):
     alerts: list[Alert] = []
     dead_letters: int = 0
     left_out: Counter[str] = msgspec.field(default_factory=Counter)
+    late: Counter[str] = msgspec.field(default_factory=Counter)
     noticed: Counter[str] = msgspec.field(default_factory=Counter)
 
 
@@ -153,6 +155,7 @@ class Driver:
             progress.noticed.update(sense.noticed())
         for correlate in self._stages.correlate:
             progress.left_out.update(correlate.left_out())
+            progress.late.update(correlate.late())
         if batch:
             self.position = batch[-1].offset
         return progress

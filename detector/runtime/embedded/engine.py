@@ -40,7 +40,7 @@ class EmbeddedEngine:
         self._clock = clock
         self._on_alerts = on_alerts
         self._looked_ns = clock.now_ns()
-        self.metrics = EngineMetrics()
+        self.metrics = EngineMetrics(settings.sources)
         self.parts: Assembly = assemble(settings, clock)
         parts = self.parts
         self._worker = Worker(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Info, generate_latest
 
 from detector.rules.model import RuleSet
@@ -9,10 +11,15 @@ from detector.runtime.embedded.driver import Progress
 
 
 class EngineMetrics:
-    """Counters and gauges with bounded labels; one registry an engine, so that several can live in one process."""
+    """Counters and gauges with bounded labels; one registry an engine, so that several can live in one process.
 
-    def __init__(self) -> None:
+    Args:
+        sources: Sources that the settings name; all others are one label.
+    """
+
+    def __init__(self, sources: Collection[str] = ()) -> None:
         self._registry = CollectorRegistry()
+        self._sources = frozenset(sources)
         self.records = Counter("isthmus_records", "Raw records applied.", registry=self._registry)
         self.events = Counter("isthmus_events", "ECS events made of them.", registry=self._registry)
         self.dead_letters = Counter(
@@ -24,6 +31,12 @@ class EngineMetrics:
             "Matches that did not count: unkeyed, excess_groups, valueless, placeless, distanceless, shared, in_doubt, "
             "too_late, evicted, sightings_evicted.",
             ["reason"],
+            registry=self._registry,
+        )
+        self.late = Counter(
+            "isthmus_correlation_late",
+            "Matches that came later than the lateness of their correlation; sources without settings are `unnamed`.",
+            ["source"],
             registry=self._registry,
         )
         self.noticed = Counter(
@@ -59,6 +72,9 @@ class EngineMetrics:
         self.alerts.inc(len(progress.alerts))
         for reason, number in progress.left_out.items():
             self.left_out.labels(reason).inc(number)
+
+        for source, number in progress.late.items():
+            self.late.labels(source if source in self._sources else "unnamed").inc(number)
 
         for kind, number in progress.noticed.items():
             self.noticed.labels(kind).inc(number)

@@ -141,3 +141,14 @@ def test_gaps_about_gaps_come_to_an_end(depth: int, count: int) -> None:
     assert [each.fields["convergence.feed.depth"] for each in told if isinstance(each, EngineEvent)] == [
         depth + 1
     ] * count
+
+
+def test_candidates_later_than_the_lateness_are_counted_by_source() -> None:
+    bench = Bench(f"{rule('a', 'a')}---\n{rule('z', 'z')}---\ntitle: t\nname: t\ncorrelation:\n  {ABSENCE}\n")
+    correlator = bench.correlator()
+    fields = {"event.action": "a", "host.name": "h"}
+    arrivals = [Arrival(str(ready_s), 100, ready_s, {**fields}, source="far") for ready_s in (110, 110.5, 120)]
+    correlator.process([each for arrival in arrivals for each in bench.candidates(arrival)])
+    correlator.finish()
+    assert correlator.late() == {"far": 2}
+    assert not correlator.late()
