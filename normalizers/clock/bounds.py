@@ -92,8 +92,3 @@ def young_status(state: ClockState, policy: ClockPolicy) -> Status | None:
     if not is_trusting(state, policy) and len(state.xs) < LEAST_BUCKETS:
         return "stepped" if state.epoch else "learning"
     return None
-
-
-def old_status(offset: float, half: float) -> Status:
-    """Tell whether an offset of some half-width, in seconds, can be told from none."""
-    return "synced" if -half <= offset <= half else "estimated"

@@ -29,7 +29,7 @@ from normalizers.clock.state import (
     decode_state,
     encode_state,
 )
-from normalizers.clock.steps import confirmed_shift, is_burst, refresh, refresh_due, refute, remember
+from normalizers.clock.steps import SOONEST, confirmed_shift, refresh, refresh_due, refute, remember
 
 _BEHIND = 3
 """Events that must agree before a clock is taken to be whole steps behind: a backlog is behind as well."""
@@ -160,7 +160,7 @@ class ClockModel:
             if since_s > 0.0:
                 half_s += line.slope_error * since_s
             half_s += self._unseen_s / (max(LEAST_SEEN, state.count))
-        status = self._young or bounds.old_status(offset_s, half_s)
+        status = self._young or ("synced" if -half_s <= offset_s <= half_s else "estimated")
         if not 0.0 <= residual_s <= self._ordinary_s or not self._is_old:
             time_ns, half_s = self._widen(residual_s, half_s, time_ns, min(device_ns, received_ns))
         return ClockReading(
@@ -276,8 +276,11 @@ class ClockModel:
             self._rebase()
         if state.up and residual_s < state.reference.median_s:
             refute(state)
-        if not is_burst(state, x):
-            finding = self._look(residual_s, y, device_ns, received_ns) or finding
+        if remember(state, x, y, residual_s, self._ordinary_s):
+            finding = self._look_back(device_ns, received_ns) or finding
+        elif state.unread >= SOONEST and refresh_due(state):
+            refresh(state)
+            self._rebase()
         if state.count == _BEHIND and not state.is_settled:
             finding = self._look_behind(y, device_ns, received_ns) or finding
         return finding
@@ -290,17 +293,8 @@ class ClockModel:
             return True
         return received_ns - state.last_received_ns < (device_ns - state.last_device_ns) // 5
 
-    def _look(self, residual_s: float, y: float, device_ns: int, received_ns: int) -> FindingKind | None:
-        """Take an event into the newest ones and look whether they are late for good."""
-        state = self._state
-        if remember(state, received_ns * 1e-9, y, residual_s, self._ordinary_s):
-            return self._look_back(device_ns, received_ns)
-        if refresh_due(state):
-            refresh(state)
-            self._rebase()
-        return None
-
     def _look_back(self, device_ns: int, received_ns: int) -> FindingKind | None:
+        """Look whether the newest events are late for good."""
         state = self._state
         found = confirmed_shift(state, self._policy, self.least_step_s)
         if found is None:

@@ -24,7 +24,8 @@ ENOUGH = 20
 """Residuals from which the reference is trusted instead of the policy."""
 
 _REFRESH = 64
-"""Thinned events after which it is drawn anew; an eighth of that while it is small."""
+SOONEST = 8
+"""Thinned events after which it is drawn anew; `SOONEST` while it is small."""
 
 _SMALL = 64
 
@@ -65,11 +66,6 @@ def residuals(xs: Sequence[float], ys: Sequence[float], line: Envelope) -> list[
     return sorted([y - y0 - slope * (x - x0) for x, y in zip(xs, ys, strict=True)])
 
 
-def is_burst(state: ClockState, x: float) -> bool:
-    """Tell whether the newest events are so close together that one more adds nothing."""
-    return len(state.recent_xs) >= BURST and x - state.recent_xs[-BURST] < BURST_S
-
-
 def refute(state: ClockState) -> None:
     """Drop the suspicion: an event lies near the line, and none can come sooner than its clock allows."""
     state.refuted_run = max(state.refuted_run, state.late_run)
@@ -77,23 +73,27 @@ def refute(state: ClockState) -> None:
 
 
 def remember(state: ClockState, x: float, y: float, residual_s: float, ordinary_s: float) -> bool:
-    """Take a thinned event into the newest ones; returns whether the evidence of a step is enough to look closer."""
-    state.recent_xs.append(x)
+    """Take an event into the newest ones; returns whether the evidence of a step is enough to look closer."""
+    xs = state.recent_xs
+    if len(xs) >= BURST and x - xs[-BURST] < BURST_S:
+        return False
+    xs.append(x)
     state.recent_ys.append(y)
     state.unread += 1
+    if len(xs) >= KEPT + _SLACK:
+        del xs[:_SLACK], state.recent_ys[:_SLACK]
+    if not state.up and residual_s <= state.reference.high_s:
+        return False
     rise = _evidence(residual_s, state.reference, ordinary_s)
     state.up = min(state.up + rise, _DECIDED + _RISE_LATE)
     state.late_run += rise == _RISE_LATE
-    if state.up:
-        state.up_size = min(state.up_size + 1, _SAMPLES[-1])
-    if len(state.recent_xs) >= KEPT + _SLACK:
-        del state.recent_xs[:_SLACK], state.recent_ys[:_SLACK]
+    state.up_size = min(state.up_size + 1, _SAMPLES[-1])
     return rise > 0.0 and state.up >= _DECIDED
 
 
 def refresh_due(state: ClockState) -> bool:
     """Tell whether the reference should be drawn anew."""
-    return state.unread >= (_REFRESH if state.reference.size >= _SMALL else _REFRESH // 8)
+    return state.unread >= (_REFRESH if state.reference.size >= _SMALL else SOONEST)
 
 
 def refresh(state: ClockState) -> None:

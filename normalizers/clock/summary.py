@@ -55,7 +55,7 @@ def summarize(policy: ClockPolicy, stored: bytes) -> ClockSummary:
     if late:
         delay_ns = round((late[min(int(_SHARE * len(late)), len(late) - 1)] + bounds.centre_s(state, policy)) * NS)
     return ClockSummary(
-        status=bounds.young_status(state, policy) or bounds.old_status(offset_s, half_s),
+        status=bounds.young_status(state, policy) or ("synced" if -half_s <= offset_s <= half_s else "estimated"),
         method=state.line.method,
         offset_ns=round(offset_s * NS),
         drift_ppm=-state.line.slope * 1e6,
