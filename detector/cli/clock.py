@@ -16,6 +16,7 @@ from detector.runtime.embedded.store import EngineStore
 from detector.runtime.stages.clocks import read_clocks
 from detector.settings import Settings, load_settings
 from normalizers.clock.policy import NS
+from normalizers.clock.state import StoredClock
 from normalizers.clock.summary import ClockSummary, summarize
 from normalizers.source import SourceProfile
 
@@ -96,13 +97,13 @@ def _lines(settings: Settings) -> list[ClockLine]:
     return [_line(each, settings, profiles.get(each) or SourceProfile(id=each), stored.get(each)) for each in sources]
 
 
-def _stored(settings: Settings) -> dict[str, bytes]:
+def _stored(settings: Settings) -> dict[str, StoredClock]:
     path = settings.data_dir / "engine.db"
     if not path.exists():
         raise SettingsError(f"{path}: does not exist; the embedded engine has not run with these settings")
     store = EngineStore(path, durable=False)
     try:
-        found = dict[str, bytes]()
+        found = dict[str, StoredClock]()
         for partition in range(store.position("raw_partitions")):
             found |= read_clocks(store.state("sense", partition))
         return found
@@ -110,7 +111,7 @@ def _stored(settings: Settings) -> dict[str, bytes]:
         store.close()
 
 
-def _line(source: str, settings: Settings, profile: SourceProfile, stored: bytes | None) -> ClockLine:
+def _line(source: str, settings: Settings, profile: SourceProfile, stored: StoredClock | None) -> ClockLine:
     if profile.clock is None or not profile.is_clock_learned:
         is_fixed = bool(profile.clock_offset_ns or profile.clock_uncertainty_ns)
         status = "fixed" if is_fixed else "unknown"

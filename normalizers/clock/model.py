@@ -26,8 +26,10 @@ from normalizers.clock.state import (
     Epoch,
     FindingKind,
     Reference,
+    StoredClock,
     decode_state,
     encode_state,
+    split_state,
 )
 from normalizers.clock.steps import SOONEST, confirmed_shift, refresh, refresh_due, refute, remember
 
@@ -99,6 +101,10 @@ class ClockModel:
     def snapshot(self) -> bytes:
         """Return all that is remembered; at most 10 kB."""
         return encode_state(self._state)
+
+    def stored(self) -> StoredClock:
+        """Return the same in parts, of which an event changes one."""
+        return split_state(self._state)
 
     @property
     def last_finding(self) -> ClockFinding | None:

@@ -185,12 +185,61 @@ def encode_state(state: ClockState) -> bytes:
     return _VERSION + _encoder.encode(state)
 
 
+def is_known_version(stored: bytes) -> bool:
+    """Tell whether a stored state is of the version that this program reads."""
+    return stored[:1] == _VERSION
+
+
+PAGE = 64
+"""Newest events that change together: a stored part holds whole pages, the head the rest."""
+
+
+class StoredClock(msgspec.Struct, frozen=True):
+    """A state in parts, so that an event rewrites only what it changed.
+
+    Attributes:
+        head: All that any event changes; about 1 kB.
+        recent: Older newest events, in whole pages: changes each `PAGE` thinned events.
+        minima: Bucket minima: changes when a bucket closes.
+    """
+
+    head: bytes
+    recent: bytes = b""
+    minima: bytes = b""
+
+    def joined(self) -> ClockState:
+        """Return the whole state.
+
+        Raises:
+            ValueError: A part is of an unknown version, damaged, or missing.
+        """
+        state = decode_state(self.head)
+        for part, names in ((self.recent, ("recent_xs", "recent_ys")), (self.minima, ("xs", "ys"))):
+            half = len(part) // 2
+            for name, values in zip(names, (part[:half], part[half:]), strict=True):
+                setattr(state, name, array("d", values) + getattr(state, name))
+        return state
+
+
+def split_state(state: ClockState) -> StoredClock:
+    """Store a state in parts."""
+    kept = len(state.recent_xs) // PAGE * PAGE
+    head = msgspec.structs.replace(
+        state, recent_xs=state.recent_xs[kept:], recent_ys=state.recent_ys[kept:], xs=_empty(), ys=_empty()
+    )
+    return StoredClock(
+        encode_state(head),
+        state.recent_xs[:kept].tobytes() + state.recent_ys[:kept].tobytes(),
+        state.xs.tobytes() + state.ys.tobytes(),
+    )
+
+
 def decode_state(stored: bytes) -> ClockState:
     """Take a stored state back.
 
     Raises:
         ValueError: It is of an unknown version or damaged.
     """
-    if stored[:1] != _VERSION:
+    if not is_known_version(stored):
         raise ValueError(f"clock state is of unknown version {stored[:1]!r}")
     return _decoder.decode(stored[1:])

@@ -8,7 +8,7 @@ import msgspec
 
 from normalizers.clock.envelope import Envelope
 from normalizers.clock.policy import SLACK_S, ClockPolicy
-from normalizers.clock.state import ClockState, Reference
+from normalizers.clock.state import PAGE, ClockState, Reference
 
 BURST_S = 2.0
 BURST = 4
@@ -17,8 +17,8 @@ BURST = 4
 KEPT = 256
 """Thinned events that the reference is drawn from."""
 
-_SLACK = 64
-"""They are cut back to `KEPT` this many at a time, so that an append stays cheap."""
+_SLACK = PAGE
+"""They are cut back to `KEPT` a page at a time, so that an append stays cheap."""
 
 ENOUGH = 20
 """Residuals from which the reference is trusted instead of the policy."""

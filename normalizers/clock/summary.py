@@ -6,7 +6,7 @@ import msgspec
 
 from normalizers.clock import bounds
 from normalizers.clock.policy import NS, ClockPolicy
-from normalizers.clock.state import ClockFinding, decode_state
+from normalizers.clock.state import ClockFinding, StoredClock
 from normalizers.clock.steps import residuals
 
 _SHARE = 0.99
@@ -41,13 +41,13 @@ class ClockSummary(msgspec.Struct, frozen=True):
     finding: ClockFinding | None
 
 
-def summarize(policy: ClockPolicy, stored: bytes) -> ClockSummary:
+def summarize(policy: ClockPolicy, stored: StoredClock) -> ClockSummary:
     """Read a stored clock.
 
     Raises:
         ValueError: It is of an unknown version or damaged.
     """
-    state = decode_state(stored)
+    state = stored.joined()
     x = state.last_received_ns * 1e-9
     offset_s, half_s = bounds.offset_s(state, policy, x), bounds.half_width_s(state, policy, x)
     late = residuals(state.recent_xs, state.recent_ys, state.line)

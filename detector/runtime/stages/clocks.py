@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+import msgspec
+
 from connectors.record import hashed_id
+from detector.errors import StateError
 from detector.runtime.stages.silence import SilencePolicy, feed_fields
 from detector.task import ENGINE_DATASET, EngineEvent
 from normalizers.clock.fixed import correct_fixed
 from normalizers.clock.model import ClockModel, ClockReading
 from normalizers.clock.policy import ClockPolicy
-from normalizers.clock.state import ClockFinding
+from normalizers.clock.state import ClockFinding, StoredClock, is_known_version
 from normalizers.event import EcsEvent, Value
 from normalizers.source import SourceProfile
 from normalizers.timestamps import format_utc
@@ -29,6 +32,9 @@ SET_ACTIONS = frozenset({"time-sync"})
 """`event.action` of events by which a device tells that its time was set on purpose (Windows 4616, a panel's log)."""
 
 _TIME_BYTES = 8
+_PARTS = ("head", "recent", "minima")
+_PARTS_BY_BYTE = {part[:1].encode(): part for part in _PARTS}
+"""Parts of a stored clock by the second byte of their key."""
 
 
 class Clocks:
@@ -42,7 +48,9 @@ class Clocks:
         self._policy = policy
         self._models: dict[str, ClockModel] = {}
         # As restored, and decoded when its source is next heard.
-        self._stored: dict[str, bytes] = {}
+        self._stored: dict[str, StoredClock] = {}
+        # Hashes of the parts last yielded: an event changes one of three.
+        self._yielded: dict[str, tuple[int, int]] = {}
         self._last_ns: dict[str, int] = {}
         self._dirty: set[str] = set()
         self._told: list[EngineEvent] = []
@@ -77,26 +85,42 @@ class Clocks:
         """Yield what changed since the last call."""
         for source in sorted(self._dirty):
             model = self._models.get(source)
-            state = None
-            if model is not None:
-                state = self._last_ns[source].to_bytes(_TIME_BYTES, "big") + model.snapshot()
-            yield b"c" + source.encode(), state
+            if model is None:
+                yield from ((_key(part, source), None) for part in _PARTS)
+                continue
+            stored = model.stored()
+            yield _key("head", source), self._last_ns[source].to_bytes(_TIME_BYTES, "big") + stored.head
+            parts = (hash(stored.recent), hash(stored.minima))
+            before = self._yielded.get(source, (None, None))
+            if parts[0] != before[0]:
+                yield _key("recent", source), stored.recent
+            if parts[1] != before[1]:
+                yield _key("minima", source), stored.minima
+            self._yielded[source] = parts
         self._dirty.clear()
 
     def restore(self, key: bytes, state: bytes) -> None:
-        """Take back one entry."""
-        source = key[1:].decode()
-        self._last_ns[source] = int.from_bytes(state[:_TIME_BYTES], "big")
-        self._stored[source] = state[_TIME_BYTES:]
+        """Take back one entry.
+
+        Raises:
+            StateError: It is of an unknown version.
+        """
+        part, source = _PARTS_BY_BYTE.get(key[1:2]), key[2:].decode()
+        if part is None or (part == "head" and not is_known_version(state[_TIME_BYTES:])):
+            raise StateError(f"clock state {key!r} is of an unknown version")
+        if part == "head":
+            self._last_ns[source] = int.from_bytes(state[:_TIME_BYTES], "big")
+            state = state[_TIME_BYTES:]
+        self._stored[source] = msgspec.structs.replace(self._stored.get(source, StoredClock(b"")), **{part: state})
 
     def succeed(self, before: Clocks) -> None:
         """Go on, under other rules, with what another one remembers."""
         self._models, self._stored = before._models, before._stored
-        self._last_ns, self._dirty = before._last_ns, before._dirty
+        self._last_ns, self._dirty, self._yielded = before._last_ns, before._dirty, before._yielded
 
     def _learn(self, source: str, policy: ClockPolicy) -> ClockModel:
         stored = self._stored.pop(source, None)
-        model = ClockModel(policy) if stored is None else ClockModel.restore(policy, stored)
+        model = ClockModel(policy, None if stored is None else stored.joined())
         self._models[source] = model
         if len(self._models) + len(self._stored) > MAX_CLOCKS:
             self._make_room(source)
@@ -109,14 +133,22 @@ class Clocks:
         for _, source in idle[: MAX_CLOCKS // _FORGOTTEN]:
             self._models.pop(source, None)
             self._stored.pop(source, None)
+            self._yielded.pop(source, None)
             del self._last_ns[source]
             self._dirty.add(source)
 
 
-def read_clocks(entries: Iterable[tuple[bytes, bytes]]) -> dict[str, bytes]:
+def read_clocks(entries: Iterable[tuple[bytes, bytes]]) -> dict[str, StoredClock]:
     """Pick the stored clocks out of the state of a sense task, by source."""
-    prefix = 1 + _TIME_BYTES
-    return {key[1:].decode(): value[prefix:] for key, value in entries if key[:1] == b"c"}
+    clocks = Clocks(SilencePolicy(profile_of=lambda source: SourceProfile(id=source)))
+    for key, value in entries:
+        if key[:1] == b"c":
+            clocks.restore(key, value[1:])
+    return clocks._stored  # noqa: SLF001  the class above
+
+
+def _key(part: str, source: str) -> bytes:
+    return b"c" + part[:1].encode() + source.encode()
 
 
 def _stamp(event: EcsEvent, reading: ClockReading, method: str) -> None:

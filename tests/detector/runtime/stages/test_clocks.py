@@ -12,6 +12,7 @@ import pytest
 
 from connectors.record import RawRecord, hashed_id
 from detector.demo.script import PLANT
+from detector.errors import StateError
 from detector.rules.bundled import bundled_rules
 from detector.rules.loader import load_rules
 from detector.runtime.assembly import TaskMaker
@@ -83,6 +84,7 @@ def test_a_restart_at_any_record_changes_nothing(every: int) -> None:
         for key, changed in clocks.dirty():
             assert changed is not None
             store[key] = changed
+    assert {key[:2] for key in store} == {b"ch", b"cr", b"cm"}
     assert made == expected
     assert found == told
 
@@ -154,8 +156,24 @@ def test_memory_is_bounded_and_what_is_forgotten_is_only_knowledge(monkeypatch: 
         other = Clocks(policy)
         for key, kept in store.items():
             other.restore(key, kept)
-    assert len(store) <= 81
-    assert b"cnamed" in store
+    assert len(store) <= 3 * 81
+    assert b"chnamed" in store
+
+
+@pytest.mark.parametrize(("key", "state"), [(b"chs", b"12345678\x09"), (b"cxs", b"")])
+def test_state_of_another_version_is_refused(key: bytes, state: bytes) -> None:
+    with pytest.raises(StateError):
+        Clocks(POLICY).restore(key, state)
+
+
+def test_an_event_rewrites_little() -> None:
+    clocks = Clocks(POLICY)
+    sizes = list[int]()
+    for each in stream("s", 3):
+        corrected(clocks, [each])
+        sizes.append(sum(len(state or b"") for _, state in clocks.dirty()))
+    assert sum(sizes) / len(sizes) < 2_000
+    assert max(sizes) <= 10_000
 
 
 Sensed = EcsEvent | EngineEvent
