@@ -31,6 +31,7 @@ from detector.runtime.kafka.stage import Stage, build_stages
 from detector.runtime.kafka.transport import SESSION_S
 from detector.runtime.kafka.watchdog import Watchdog
 from detector.runtime.pages import StatusPages
+from detector.runtime.topics.comparing import require_partitions
 from detector.runtime.topics.declaring import declared_topics
 from detector.runtime.topics.names import TopicNames
 from detector.settings import KafkaSettings, Settings
@@ -216,14 +217,9 @@ class Worker:
 
     async def _check_topics(self) -> None:
         """Refuse topics whose partitions are not those of the settings: tasks and keys would not fit together."""
-        declared = {topic.name: topic for topic in declared_topics(self._settings, self._kafka)}
+        declared = declared_topics(self._settings, self._kafka)
         async with administering(self._kafka.connection) as admin:
-            found = await admin.read(declared, configs=False)
-        for name, topic in declared.items():
-            count = found[name].partitions if name in found else 0
-            if count != topic.partitions:
-                has = f"has {count} partitions" if count else "does not exist"
-                raise SettingsError(f"topic {name} {has}; it must have {topic.partitions}: see `isthmus topics check`")
+            require_partitions(declared, await admin.read({topic.name for topic in declared}, configs=False))
 
 
 def _kafka(settings: Settings) -> KafkaSettings:

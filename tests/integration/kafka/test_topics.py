@@ -37,6 +37,10 @@ class Setup:
         """Run `isthmus topics COMMAND`."""
         return CliRunner().invoke(main, ["topics", command, "-c", str(self._path)])
 
+    def work(self) -> Result:
+        """Run `isthmus worker`, which is to refuse."""
+        return CliRunner().invoke(main, ["worker", "-c", str(self._path), "--stages", "sense"])
+
     def topic(self, name: str) -> Topic:
         """Read a topic from the broker."""
         return asyncio.run(self._read(f"{self.prefix}.{name}"))
@@ -100,6 +104,16 @@ def test_other_partitions_are_refused_with_what_to_do(setup: Setup) -> None:
         assert f"! topic {setup.prefix}.raw.v1 has 3 partitions, the settings ask for 5." in said.stdout
         assert "change-partitions.md" in said.stdout
     assert setup.topic("raw.v1").partitions == 3
+
+
+def test_a_worker_does_not_start_on_topics_of_another_shape(setup: Setup) -> None:
+    """Missing ones, and ones with other partitions, each with what to do."""
+    missing = setup.work()
+    assert (missing.exit_code, "isthmus topics apply" in missing.output) == (2, True)
+    assert setup.run("apply").exit_code == 0
+    setup.write(raw=5)
+    other = setup.work()
+    assert (other.exit_code, "change-partitions.md" in other.output) == (2, True)
 
 
 async def test_more_copies_than_brokers_is_told(kafka: KafkaBroker) -> None:
