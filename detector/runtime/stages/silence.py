@@ -240,7 +240,7 @@ class Silence:
         fields = feed_fields(profile, self._policy) | {
             "convergence.feed.dataset": watched.dataset,
             "convergence.feed.domain": watched.domain,
-            "convergence.feed.last_heard": format_utc(watched.last_ns),
+            "convergence.feed.last_heard": format_utc(watched.last_ns - watched.last_ns % 10**9),
             "convergence.feed.expectation": "learned" if profile.expectation_ns is None else "set",
             "convergence.feed.silent_s": (time_ns - watched.last_ns) // 10**9,
         }

@@ -93,8 +93,8 @@ async def test_a_lone_silence_is_one_alert_that_says_since_when(tmp_path: Path) 
 async def test_a_silent_collector_is_one_alert_and_not_one_for_each_source_behind_it(tmp_path: Path) -> None:
     behind = {"plant/collector": 300, "plant/windows": 300, "plant/panel": 300, "plant/sensor": 300}
     alerts = await _watch(tmp_path, behind, until_s=1_200)
-    message = "Collector plant/collector at plant has said nothing since 2026-10-19T22:51:10Z: the 3 sources behind it"
-    assert _told(alerts) == [("CV-901", f"{message} are unseen")]
+    message = "Collector plant/collector at plant has said nothing since 2026-10-19T22:51:10Z: what stands behind"
+    assert _told(alerts) == [("CV-901", f"{message} it is unseen (3 in the settings)")]
 
 
 async def test_sources_that_die_behind_a_live_collector_are_one_alert(tmp_path: Path) -> None:

@@ -46,10 +46,10 @@ def told(records: Sequence[Record], clock_s: float, policy: SilencePolicy = POLI
 
 
 def test_silence_is_told_when_the_clock_has_passed_the_expectation_and_not_before() -> None:
-    assert told([record("a", 100)], 160) == []
-    (event,) = told([record("a", 100)], 160.000000001)
-    assert (event.kind, event.source, event.time_ns) == ("source-silent", "a", 160 * SECOND)
-    assert event.id == hashed_id("a", record("a", 100).record.id, "source-silent")
+    assert told([record("a", 100.25)], 160.25) == []
+    (event,) = told([record("a", 100.25)], 160.250000001)
+    assert (event.kind, event.source, event.time_ns) == ("source-silent", "a", 160_250_000_000)
+    assert event.id == hashed_id("a", record("a", 100.25).record.id, "source-silent")
     assert event.fields == {
         "convergence.feed.collector": "c",
         "convergence.feed.dataset": "zeek.conn",
