@@ -35,7 +35,7 @@ class WorkerProcess:
         """Whether it still runs."""
         return self.process.poll() is None
 
-    async def at_work(self, *, timeout_s: float = 40.0) -> None:
+    async def at_work(self, *, timeout_s: float = 60.0) -> None:
         """Wait until it has opened a task."""
         deadline_s = time.monotonic() + timeout_s
         while time.monotonic() < deadline_s and self.is_alive:
