@@ -14,7 +14,7 @@ import yaml
 from connectors.errors import ConnectorSettingsError
 from connectors.kafka.settings import KafkaConnection, KafkaTopics
 from connectors.settings import FileTail, Folder, InputSettings
-from detector.alerting.sinks.settings import SinkSettings, anchored
+from detector.alerting.sinks.settings import ElasticsearchSink, SinkSettings, anchored
 from detector.clocksettings import ClockSettings, clock_of_reports, clock_policy
 from detector.correlation.plan import BUDGET
 from detector.duration import Duration, decode_duration, parse_duration
@@ -253,6 +253,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             known = profiles.get(source) or SourceProfile(id=source)
             profiles[source] = msgspec.structs.replace(known, is_received_trusted=False)
         return profiles
+
+    def wants_events(self) -> bool:
+        """Tell whether events are given out at all."""
+        return self.keep_events or any(isinstance(sink, ElasticsearchSink) and sink.events for sink in self.sinks)
 
     def lateness_ns(self, dataset: str) -> int:
         """Return the lateness of a dataset."""

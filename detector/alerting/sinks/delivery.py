@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Protocol
 
 import msgspec
 
@@ -75,3 +75,33 @@ async def one_by_one(alerts: Sequence[Alert], hand_over: Callable[[Alert], Await
         except SinkRejectedError as error:
             outcome.refused.append(Refusal(alert, str(error)))
     return outcome
+
+
+class EventDocument(msgspec.Struct, frozen=True):
+    """An event on its way out.
+
+    Attributes:
+        id: Of the event; `event.id` may be the device's own.
+        fields: Flat, with `@timestamp`.
+    """
+
+    id: str
+    fields: Mapping[str, Any]
+
+
+class EventSink(Protocol):
+    """Takes events, if its settings ask for them.
+
+    Attributes:
+        name: For messages and consumer groups.
+    """
+
+    name: str
+
+    async def give(self, events: Sequence[EventDocument]) -> None:
+        """Return when each event was taken, or refused and kept as a dead letter."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import msgspec
@@ -45,12 +46,17 @@ class WebhookSink(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="
     name: str = "webhook"
 
 
+_NAMESPACE = re.compile(r"[a-z0-9_]{1,100}", re.ASCII)
+
+
 class ElasticsearchSink(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="elasticsearch"):
-    """A document an alert in `isthmus-alerts-<yyyy.MM>`, replaced by each revision.
+    """A document an alert in `isthmus-alerts-<yyyy.MM>`, replaced by each revision; on request also events.
 
     Attributes:
         connection: The cluster, and who we are there.
         max_request_bytes: Largest bulk request; halved by itself where the cluster or a proxy takes less.
+        events: Also write every event, into data streams `logs-isthmus.<dataset>-<namespace>`.
+        namespace: Last part of their names.
         keep_alerts: Age at which `isthmus deploy elastic` has alerts deleted.
         keep_events: The same for events.
         name: For messages and metrics.
@@ -58,9 +64,16 @@ class ElasticsearchSink(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
 
     connection: Elasticsearch
     max_request_bytes: int = DEFAULT_REQUEST_BYTES
+    events: bool = False
+    namespace: str = "default"
     keep_alerts: Duration = parse_duration("400d")
     keep_events: Duration = parse_duration("30d")
     name: str = "elasticsearch"
+
+    def __post_init__(self) -> None:
+        """Refuse what is no part of a data stream's name."""
+        if _NAMESPACE.fullmatch(self.namespace) is None:
+            raise ValueError(f"namespace {self.namespace!r}: lower-case letters, digits and _")
 
 
 class KafkaSink(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="kafka"):

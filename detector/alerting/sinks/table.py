@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 
-from detector.alerting.sinks.delivery import Sink
+from detector.alerting.sinks.delivery import EventSink, Sink
 from detector.alerting.sinks.ndjson import NdjsonFile
 from detector.alerting.sinks.settings import ElasticsearchSink, KafkaSink, NdjsonSink, SinkSettings
 from detector.alerting.sinks.webhook import Webhook
+from detector.task import DeadLetter
 
 
 def build_sink(settings: SinkSettings) -> Sink:
@@ -37,3 +39,17 @@ def _kafka(settings: KafkaSink) -> Sink:
     from detector.alerting.sinks.kafka import KafkaAlerts  # noqa: PLC0415
 
     return KafkaAlerts(settings)
+
+
+def build_event_sinks(sinks: Sequence[SinkSettings], reject: Callable[[DeadLetter], None]) -> list[EventSink]:
+    """Make what takes events, of the sinks whose settings ask for them.
+
+    Raises:
+        ConnectorSettingsError: A connection cannot be made with its settings.
+    """
+    asking = [sink for sink in sinks if isinstance(sink, ElasticsearchSink) and sink.events]
+    if not asking:
+        return []
+    from detector.alerting.sinks.elasticsearch_events import ElasticsearchEvents  # noqa: PLC0415  as above
+
+    return [ElasticsearchEvents(sink, now_ns=time.time_ns, reject=reject) for sink in asking]

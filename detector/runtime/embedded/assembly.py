@@ -63,7 +63,7 @@ def assemble(settings: Settings, clock: Clock) -> Assembly:
         return build_stages(settings, rules, context_store, generation=generation)
 
     driver = Driver(
-        rawlog, store, build(ruleset), context_store.apply, feeds=FEED_DATASETS, keep_events=settings.keep_events
+        rawlog, store, build(ruleset), context_store.apply, feeds=FEED_DATASETS, keep_events=settings.wants_events()
     )
     driver.restore()
     return Assembly(rawlog, store, driver, context, ruleset, build)

@@ -11,7 +11,7 @@ import structlog
 from connectors.intake import Connector
 from connectors.table import build_connector
 from detector.alert import Alert
-from detector.alerting.sinks.table import build_sink
+from detector.alerting.sinks.table import build_event_sinks, build_sink
 from detector.rules.filters import newly_expired
 from detector.rules.model import RuleSet
 from detector.runtime.assembly import read_rules
@@ -19,6 +19,7 @@ from detector.runtime.clock import Clock
 from detector.runtime.embedded.assembly import Assembly, assemble, tell_filters
 from detector.runtime.embedded.delivery import MAX_BACKLOG, Delivery
 from detector.runtime.embedded.driver import Progress
+from detector.runtime.embedded.eventdelivery import EventDelivery
 from detector.runtime.embedded.intake import BatchingIntake
 from detector.runtime.embedded.metrics import EngineMetrics
 from detector.runtime.embedded.pages import Pages
@@ -71,6 +72,9 @@ class EmbeddedEngine:
         )
         sinks = {f"{i}-{s.name}": build_sink(s) for i, s in enumerate(settings.sinks)}
         self._delivery = Delivery(parts.store, sinks)
+        event_sinks = build_event_sinks(settings.sinks, lambda letter: parts.store.add_dead_letters([letter]))
+        named = {f"{i}-{sink.name}": sink for i, sink in enumerate(event_sinks)}
+        self._events = EventDelivery(parts.store, named, keep=settings.keep_events)
         self._pages = Pages(parts.store, self.metrics, self.health)
         self.connectors: list[Connector] = [build_connector(i, self.intake) for i in settings.inputs]
         self._tasks: list[asyncio.Task[None]] = []
@@ -89,6 +93,7 @@ class EmbeddedEngine:
         """
         self.intake.start()
         self._delivery.start()
+        self._events.start()
         self._tasks = [
             asyncio.create_task(self._worker.run(), name="worker"),
             asyncio.create_task(self._housekeeping(), name="housekeeping"),
@@ -116,6 +121,7 @@ class EmbeddedEngine:
             task.cancel()
         await asyncio.gather(worker, *others, return_exceptions=True)
         await self._delivery.stop()
+        await self._events.stop()
         self.parts.close()
         _log.info("engine_stopped")
 
@@ -179,6 +185,7 @@ class EmbeddedEngine:
             for name, up in self._delivery.up.items():
                 self.metrics.sink_up.labels(name).set(up)
             self.look_at_filters()
+            self._events.bound()
             self._worker.paused = self._delivery.backlog() > MAX_BACKLOG
             before_ns = self._clock.now_ns() - int(self._settings.retention.raw)
             await loop.run_in_executor(None, self.parts.rawlog.prune, self.parts.store.position(), before_ns)

@@ -39,6 +39,7 @@ CREATE TABLE IF NOT EXISTS events (seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEX
 
 _rows_encoder = msgspec.msgpack.Encoder()
 _rows_decoder = msgspec.msgpack.Decoder(ContextRows)
+_event_decoder = msgspec.json.Decoder(EcsEvent)
 _document_encoder = msgspec.json.Encoder()
 
 
@@ -175,6 +176,24 @@ class EngineStore:
         """Return how many revisions wait for the slowest reader."""
         with self._lock:
             return int(self._db.execute("SELECT COUNT(*) FROM alert_log").fetchone()[0])
+
+    def event_log(self, after: int, limit: int) -> list[tuple[int, EcsEvent]]:
+        """Read events in the order they were committed."""
+        with self._lock:
+            rows = self._db.execute(
+                "SELECT seq, event FROM events WHERE seq > ? ORDER BY seq LIMIT ?", (after, limit)
+            ).fetchall()
+        return [(seq, _event_decoder.decode(event)) for seq, event in rows]
+
+    def event_log_end(self) -> int:
+        """Return the place of the last event."""
+        with self._lock:
+            return int(self._db.execute("SELECT COALESCE(MAX(seq), 0) FROM events").fetchone()[0])
+
+    def trim_event_log(self, upto: int) -> None:
+        """Delete events that every reader has passed."""
+        with self._lock:
+            self._db.execute("DELETE FROM events WHERE seq <= ?", (upto,))
 
     def add_dead_letters(self, letters: Iterable[DeadLetter]) -> None:
         """Store dead letters outside a checkpoint: rejections at the edge, before there was a record."""

@@ -9,6 +9,7 @@ import msgspec
 from connectors.record import RawRecord, hashed_id
 from detector.alert import Alert, AlertDraft
 from detector.alerting.contract import alert_headers, alert_value
+from detector.alerting.events import event_fields
 from detector.candidate import Candidate
 from detector.runtime.enginelog import engine_event_value
 from detector.runtime.kafka.cohesion import Cohesion
@@ -100,7 +101,8 @@ class Routing(msgspec.Struct, frozen=True):
                 return Outgoing(names.drafts, 0, output.alert_id.encode(), encode_passed(output))
             case EcsEvent():
                 partition = partition_of(output.source, self.raw_partitions)
-                return Outgoing(names.events, partition, output.source.encode(), _json.encode(_flat(output)))
+                value, headers = _json.encode(event_fields(output)), [("id", output.id.encode())]
+                return Outgoing(names.events, partition, output.source.encode(), value, headers)
             case DeadLetter():
                 return dead_letter(names, output)
             case EngineEvent():
@@ -141,7 +143,3 @@ def context_record(names: TopicNames, rows: ContextRows) -> Outgoing:
     """Write context rows, under a key of their own: nothing of the context log may be compacted away."""
     value = encode_passed(rows)
     return Outgoing(names.context, 0, f"rows/{rows.table}/{hashed_id(value)}".encode(), value)
-
-
-def _flat(event: EcsEvent) -> dict[str, object]:
-    return {"event.id": event.id, **event.fields}

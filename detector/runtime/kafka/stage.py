@@ -51,7 +51,7 @@ def build_stages(settings: Settings, kafka: KafkaSettings, ruleset: RuleSet, mak
         partitions.candidates,
         Cohesion(ruleset, maker.reach, partitions.candidates),
         kafka.fan_out,
-        settings.keep_events,
+        settings.wants_events(),
     )
     inputs: dict[str, tuple[str, int, Callable[[int, int], Task], Callable[[KafkaRecord, int], LogRecord]]] = {
         "sense": (names.raw, partitions.raw, maker.sense, decode_raw),

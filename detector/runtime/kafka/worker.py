@@ -14,13 +14,12 @@ import structlog
 
 from connectors.kafka.admin import administering
 from connectors.kafka.client import client_arguments, start_client
-from detector.alerting.sinks.table import build_sink
 from detector.errors import SettingsError
 from detector.runtime.assembly import TaskMaker, read_rules
 from detector.runtime.clock import Clock
 from detector.runtime.kafka.app import StageApp, build_app
 from detector.runtime.kafka.contextlog import ContextLog
-from detector.runtime.kafka.deliver import DELIVER, Deliverer
+from detector.runtime.kafka.deliver import DELIVER, build_deliverers
 from detector.runtime.kafka.ends import Ends
 from detector.runtime.kafka.heartbeat import ClockWatch, Heartbeat
 from detector.runtime.kafka.life import Surroundings
@@ -82,7 +81,7 @@ class Worker:
         """
         quieten()
         ruleset = read_rules(self._settings)
-        deliverers = self._deliverers() if DELIVER in self._stages else []
+        deliverers = build_deliverers(self._settings, self._kafka) if DELIVER in self._stages else []
         self._bundle = ruleset.bundle_hash
         self._closing.append(self._ends.stop)
         await start_client(self._ends, self._kafka.connection)
@@ -97,7 +96,7 @@ class Worker:
         self._apps = [self._app(stage, around) for name, stage in stages.items() if name in self._stages]
         await asyncio.gather(*(app.start() for app in self._apps))
         for deliverer in deliverers:
-            self._run(f"sink {deliverer.handover.name}", deliverer.run())
+            self._run(f"sink {deliverer.receiver.name}", deliverer.run())
         await self._watch()
         _log.info("worker_started", stages=self._stages, rules=len(ruleset.rules) + len(ruleset.correlations))
 
@@ -190,12 +189,6 @@ class Worker:
         task = asyncio.create_task(service, name=name)
         task.add_done_callback(self._ended)
         self._background.append(task)
-
-    def _deliverers(self) -> list[Deliverer]:
-        names = [sink.name for sink in self._settings.sinks]
-        if len(set(names)) < len(names):
-            raise SettingsError(f"sinks {', '.join(names)}: each needs a name of its own; it names the consumer group")
-        return [Deliverer(sink.name, build_sink(sink), self._kafka) for sink in self._settings.sinks]
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:

@@ -9,7 +9,7 @@ import pytest
 from aiohttp import ClientSession, web
 
 from connectors.http_push import HttpPushListener
-from detector.alerting.sinks import handover
+from detector.alerting.sinks import outage
 from detector.runtime.clock import SystemClock
 from detector.runtime.embedded import engine
 from detector.runtime.embedded.engine import EmbeddedEngine
@@ -47,7 +47,7 @@ async def _listen(receiver: Receiver) -> tuple[web.AppRunner, int]:
 async def test_a_slow_sink_stops_the_reading_and_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "MAX_BACKLOG", LIMIT)
     monkeypatch.setattr(engine, "_PRUNE_S", 0.02)
-    monkeypatch.setattr(handover, "LONGEST_WAIT_S", 0.05)
+    monkeypatch.setattr(outage, "LONGEST_WAIT_S", 0.05)
     receiver = Receiver()
     runner, port = await _listen(receiver)
     (tmp_path / "rules.yml").write_text(RULES.lstrip())

@@ -76,3 +76,4 @@ def connection(
     )
     for index in admin.indices.get(index="isthmus-*", expand_wildcards="all"):
         admin.indices.delete(index=index)
+    admin.indices.delete_data_stream(name="logs-isthmus.*")

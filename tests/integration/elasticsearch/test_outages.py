@@ -17,7 +17,7 @@ from elasticsearch import Elasticsearch
 from structlog.testing import capture_logs
 
 from connectors.elasticsearch.settings import Elasticsearch as Connection
-from detector.alerting.sinks import handover
+from detector.alerting.sinks import outage
 from tests.integration.elasticsearch.conftest import ANALYST
 from tests.integration.elasticsearch.delivering import Engine, holdings, made
 from tests.integration.servers.elasticsearch.node import PASSWORD, ElasticsearchNode
@@ -56,7 +56,7 @@ FAULTS: dict[str, tuple[Act, Act]] = {
 
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(handover, "LONGEST_WAIT_S", 0.5)
+    monkeypatch.setattr(outage, "LONGEST_WAIT_S", 0.5)
 
 
 @pytest.fixture
