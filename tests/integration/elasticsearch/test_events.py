@@ -134,12 +134,16 @@ async def test_events_of_the_topic_arrive(
     with path.open("a") as file:
         file.write(f"sinks: [{json.dumps(sink)}]\n")
     await make_topics(settings)
-    await append(settings, recording(600))
+    records = recording(600)
+    await append(settings, records[:300])
     workers = [WorkerProcess(path, "a")]
     try:
         await until_quiet(settings, quiet_s=0.5)
         workers[0].kill()
         workers.append(WorkerProcess(path, "b"))
+        await append(settings, records[300:])
+        await workers[1].at_work()
+        await until_quiet(settings, quiet_s=1.0)
         given = {each.headers["id"].decode() for each in await read_all(kafka.bootstrap, "given-out.events.v1")}
         held = await _until_held(admin, len(given), within_s=60)
         assert workers[1].stop() == 0

@@ -18,10 +18,12 @@ from structlog.testing import capture_logs
 
 from connectors.elasticsearch.settings import Elasticsearch as Connection
 from detector.alerting.sinks import outage
+from tests.deploy.mappings import ELASTIC
 from tests.integration.elasticsearch.conftest import ANALYST
 from tests.integration.elasticsearch.delivering import Engine, holdings, made
 from tests.integration.servers.elasticsearch.node import PASSWORD, ElasticsearchNode
 
+ROLE: dict[str, Any] = msgspec.json.decode((ELASTIC / "role" / "isthmus_writer.json").read_bytes())
 OUTAGE = ["sink_became_unavailable", "sink_recovered"]
 MONTHS = "isthmus-alerts-2026.10,isthmus-alerts-2026.11"
 Servers = tuple[ElasticsearchNode, Elasticsearch]
@@ -46,9 +48,7 @@ FAULTS: dict[str, tuple[Act, Act]] = {
     "pipeline gone (400)": (_put({"index.final_pipeline": "gone"}), _put({"index.final_pipeline": None})),
     "no privilege (403)": (
         lambda _, admin: admin.security.put_role(name="isthmus_writer", indices=[]),
-        lambda _, admin: admin.security.put_role(
-            name="isthmus_writer", indices=[{"names": ["isthmus-alerts-*"], "privileges": ["auto_configure", "index"]}]
-        ),
+        lambda _, admin: admin.security.put_role(name="isthmus_writer", **ROLE),
     ),
     "killed": (lambda node, _: node.stop(signal.SIGKILL), lambda node, _: node.start()),
 }
