@@ -71,7 +71,7 @@ class Routing(msgspec.Struct, frozen=True):
             match output:
                 case Candidate():
                     partition = self.cohesion.partition(output)
-                    found.append(Outgoing(self.names.candidates(1), partition, None, encode_passed(output)))
+                    found.append(Outgoing(self.names.candidates, partition, None, encode_passed(output)))
                 case PartitionClock():
                     found.extend(self._clock(output))
                 case Alert():
@@ -86,7 +86,7 @@ class Routing(msgspec.Struct, frozen=True):
 
     def _clock(self, clock: PartitionClock) -> list[Outgoing]:
         value = encode_passed(clock)
-        topic = self.names.candidates(1)
+        topic = self.names.candidates
         return [Outgoing(topic, partition, None, value) for partition in range(self.candidate_partitions)]
 
     def _alert(self, alert: Alert) -> list[Outgoing]:

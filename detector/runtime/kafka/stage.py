@@ -55,7 +55,7 @@ def build_stages(settings: Settings, kafka: KafkaSettings, ruleset: RuleSet, mak
     )
     inputs: dict[str, tuple[str, int, Callable[[int, int], Task], Callable[[KafkaRecord, int], LogRecord]]] = {
         "sense": (names.raw, partitions.raw, maker.sense, decode_raw),
-        "correlate": (names.candidates(1), partitions.candidates, lambda *_: maker.correlate(), _passed),
+        "correlate": (names.candidates, partitions.candidates, lambda *_: maker.correlate(), _passed),
         "group": (names.drafts, 1, lambda *_: maker.group(), _passed),
     }
     stages = {name: Stage(name, *each, routing, names) for name, each in inputs.items()}

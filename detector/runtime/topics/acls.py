@@ -9,7 +9,7 @@ import msgspec
 
 from connectors.kafka.settings import KafkaTopics
 from detector.runtime.topics.declaring import declared_topics
-from detector.runtime.topics.names import LEVELS, STATEFUL_STAGES, TopicNames
+from detector.runtime.topics.names import STATEFUL_STAGES, TopicNames
 from detector.settings import KafkaSettings, Settings
 
 
@@ -79,7 +79,7 @@ def grants(settings: Settings, kafka: KafkaSettings, who: Principals) -> list[Gr
 
 
 def _worker(names: TopicNames, fan_out: Sequence[str], account: str) -> list[Grant]:
-    logs = (*(names.candidates(level) for level in LEVELS), names.drafts, names.context, names.alerts)
+    logs = (names.candidates, names.drafts, names.context, names.alerts)
     states = tuple(names.state(stage) for stage in STATEFUL_STAGES)
     written = (names.events, *fan_out, names.heartbeat, names.audit, names.dead_letters)
     # What the engine notices itself is a record like any other, so workers also write the raw log.

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from connectors.kafka.topic import Topic
 from detector.duration import Duration, parse_duration
-from detector.runtime.topics.names import LEVELS, STATEFUL_STAGES, TopicNames
+from detector.runtime.topics.names import STATEFUL_STAGES, TopicNames
 from detector.settings import KafkaSettings, Settings
 
 MAX_MESSAGE_BYTES = 12 << 20
@@ -41,8 +41,7 @@ def _topics(settings: Settings, kafka: KafkaSettings) -> Iterator[tuple[str, int
     # LogAppendTime: `ready_ns` is the broker's time of the append, whatever clock a producer has.
     yield names.raw, partitions.raw, {**passing, "message.timestamp.type": "LogAppendTime"}
     yield names.events, partitions.raw, passing
-    for level in LEVELS:
-        yield names.candidates(level), partitions.candidates, passing
+    yield names.candidates, partitions.candidates, passing
     yield names.drafts, 1, passing
     yield names.context, 1, _COMPACTED
     yield names.alerts, 1, _kept(_ALERTS)

@@ -7,15 +7,7 @@ from collections.abc import Sequence
 
 from detector.settings import FanOut
 
-LEVELS = (1, 2, 3)
-"""Levels of correlations; a deeper chain is refused when rules are loaded."""
-
-STATEFUL_STAGES = (
-    "context",
-    "sense",
-    *("correlate" if level == 1 else f"correlate-{level}" for level in LEVELS),
-    "group",
-)
+STATEFUL_STAGES = ("context", "sense", "correlate", "group")
 """Stages that keep state, each in a topic of its own."""
 
 _NOT_FOR_NAMES = re.compile(r"[^a-z0-9]+")
@@ -32,16 +24,13 @@ class TopicNames:
         self.prefix = prefix
         self.raw = f"{prefix}.raw.v1"
         self.events = f"{prefix}.events.v1"
+        self.candidates = f"{prefix}.candidates.v1"
         self.drafts = f"{prefix}.drafts.v1"
         self.context = f"{prefix}.context.v1"
         self.alerts = f"{prefix}.alerts.v1"
         self.heartbeat = f"{prefix}.heartbeat.v1"
         self.audit = f"{prefix}.audit.v1"
         self.dead_letters = f"{prefix}.dlq.v1"
-
-    def candidates(self, level: int) -> str:
-        """Return the topic of the candidates of a level, from 1."""
-        return f"{self.prefix}.candidates.v1" if level == 1 else f"{self.prefix}.candidates-{level}.v1"
 
     def state(self, stage: str) -> str:
         """Return the topic that a stage of `STATEFUL_STAGES` keeps its state in."""

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.detector.runtime.test_reload import FORCED_TOO, Line
+from tests.detector.runtime.changing_rules import FORCED_TOO
+from tests.detector.runtime.test_reload import Line
 
 ANY = """
 title: Anything at a door

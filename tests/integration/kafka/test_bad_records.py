@@ -106,5 +106,5 @@ async def test_bad_records_hold_up_nothing(kafka: KafkaBroker, tmp_path: Path, m
         ],
         key=str,
     )
-    candidates = await read_all(kafka.bootstrap, names.candidates(1))
+    candidates = await read_all(kafka.bootstrap, names.candidates)
     assert len(candidates) > 30

@@ -55,7 +55,7 @@ def login(guarded_kafka: GuardedBroker, authority: Authority, password_file: Pat
     commands = [line for line in printed.stdout.splitlines() if not line.startswith("#")]
     asyncio.run(_give(guarded_kafka.bootstrap, commands))
     check = CliRunner().invoke(main, ["topics", "check", "-c", str(path)])
-    assert (check.exit_code, "0 of 17 topics" in check.stderr) == (1, True), check.output
+    assert (check.exit_code, "0 of 13 topics" in check.stderr) == (1, True), check.output
     assert asyncio.run(_own_topics(guarded_kafka.bootstrap)) == [], "asking for topics has made some"
     applied = CliRunner().invoke(main, ["topics", "apply", "-c", str(path)])
     assert applied.exit_code == 0, applied.output
@@ -124,7 +124,7 @@ async def test_each_account_can_do_its_work(login: Login) -> None:
     assert await _read_one(login, "isthmus-worker", NAMES.raw, group) == b"record"
     identity = NAMES.transactional_id("sense", 0)
     async with _producing(login, "isthmus-worker", identity) as producer, producer.transaction():
-        for topic in (NAMES.alerts, NAMES.candidates(3), NAMES.state("sense"), NAMES.dead_letters, NAMES.events):
+        for topic in (NAMES.alerts, NAMES.candidates, NAMES.state("sense"), NAMES.dead_letters, NAMES.events):
             await producer.send_and_wait(topic, b"alert", key=b"id")
     assert await _read_one(login, "isthmus-subscriber", NAMES.alerts, "isthmus-subscriber-soc") == b"alert"
 
@@ -135,7 +135,7 @@ async def test_each_account_can_do_its_work(login: Login) -> None:
         (lambda login: _write(login, "isthmus-subscriber", NAMES.alerts), TopicAuthorizationFailedError),
         (lambda login: _write(login, "isthmus-connector", NAMES.alerts), TopicAuthorizationFailedError),
         (lambda login: _read_one(login, "isthmus-subscriber", NAMES.raw, None), KafkaError),
-        (lambda login: _read_one(login, "isthmus-connector", NAMES.candidates(1), None), KafkaError),
+        (lambda login: _read_one(login, "isthmus-connector", NAMES.candidates, None), KafkaError),
         (
             lambda login: _read_one(login, "isthmus-subscriber", NAMES.alerts, NAMES.group("sense")),
             GroupAuthorizationFailedError,

@@ -35,8 +35,6 @@ def test_every_log_and_state_of_the_design_has_its_topic() -> None:
         "plant.raw.v1": 6,
         "plant.events.v1": 6,
         "plant.candidates.v1": 4,
-        "plant.candidates-2.v1": 4,
-        "plant.candidates-3.v1": 4,
         "plant.drafts.v1": 1,
         "plant.context.v1": 1,
         "plant.alerts.v1": 1,
@@ -46,8 +44,6 @@ def test_every_log_and_state_of_the_design_has_its_topic() -> None:
         "plant.state-context.v1": 6,
         "plant.state-sense.v1": 6,
         "plant.state-correlate.v1": 4,
-        "plant.state-correlate-2.v1": 4,
-        "plant.state-correlate-3.v1": 4,
         "plant.state-group.v1": 1,
     }
     compacted = {name for name, topic in topics.items() if topic.config["cleanup.policy"] == "compact"}
