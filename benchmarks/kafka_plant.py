@@ -20,13 +20,14 @@ from aiokafka import AIOKafkaProducer
 
 from connectors.kafka.admin import administering
 from detector.demo.script import PLANT
+from detector.kafkasettings import KafkaSettings
 from detector.runtime.clock import SystemClock
 from detector.runtime.kafka.contextfiles import publish_tables
 from detector.runtime.kafka.wire import raw_headers
 from detector.runtime.partitioner import partition_of
 from detector.runtime.topics.declaring import declared_topics
 from detector.runtime.topics.names import TopicNames
-from detector.settings import KafkaSettings, Settings, load_settings
+from detector.settings import Settings, load_settings
 from detector.task import Record
 from tests.integration.servers.kafka.broker import KafkaBroker
 

@@ -16,7 +16,7 @@ import msgspec
 from connectors import settings as inputs
 from connectors.elasticsearch import settings as elasticsearch
 from connectors.kafka import settings as kafka
-from detector import clocksettings, settings
+from detector import clocksettings, kafkasettings, settings
 from detector.__main__ import COMMANDS, main
 from detector.alerting.sinks import settings as sinks
 from detector.duration import Duration
@@ -31,13 +31,14 @@ _STRUCTS: tuple[type[msgspec.Struct], ...] = (
     settings.Settings,
     settings.SourceSettings,
     clocksettings.ClockSettings,
+    settings.SilenceSettings,
     settings.ContextSettings,
     settings.HttpSettings,
     settings.CacheSettings,
     settings.RetentionSettings,
-    settings.KafkaSettings,
-    settings.KafkaPartitions,
-    settings.FanOut,
+    kafkasettings.KafkaSettings,
+    kafkasettings.KafkaPartitions,
+    kafkasettings.FanOut,
     kafka.KafkaTopics,
     kafka.KafkaTopic,
     kafka.KafkaConnection,

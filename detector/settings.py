@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,25 +11,20 @@ import msgspec
 import yaml
 
 from connectors.errors import ConnectorSettingsError
-from connectors.kafka.settings import KafkaConnection, KafkaTopics
+from connectors.kafka.settings import KafkaTopics
 from connectors.settings import FileTail, Folder, InputSettings
 from detector.alerting.sinks.settings import ElasticsearchSink, SinkSettings, anchored
 from detector.clocksettings import ClockSettings, clock_of_reports, clock_policy
 from detector.correlation.plan import BUDGET
 from detector.duration import Duration, decode_duration, parse_duration
 from detector.errors import SettingsError
-from detector.rules.model import Level
+from detector.kafkasettings import MAX_PARTITIONS, KafkaSettings
 from detector.rules.pipelines import is_path
 from detector.task import ENGINE_DATASET
 from normalizers.source import SourceProfile
 
 MAX_SETTINGS_BYTES = 1 << 20
 """A settings file is written by hand; a larger one is a mistake."""
-
-_PREFIX = re.compile(r"[a-z0-9][a-z0-9.-]{0,63}")
-"""No underscore: Kafka's metrics take it for a dot."""
-
-_WORD = re.compile(r"[a-z0-9]")
 
 
 class SourceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -128,66 +122,6 @@ class RetentionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     presence: Duration = parse_duration("7d")
 
 
-class KafkaPartitions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How many tasks share the work. Choose for years: another number means a new set of topics.
-
-    Attributes:
-        raw: Partitions of the raw log, by source: the most workers that can normalize and match at once.
-        candidates: Partitions of the candidates, by correlation and group.
-    """
-
-    raw: int = 12
-    candidates: int = 12
-
-
-class FanOut(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Topics that repeat part of the alerts, for subscribers who want no others.
-
-    Attributes:
-        severity: Levels, such as `critical`.
-        domain: Domains of rules, such as `ot`.
-        site: Sites, such as `plant-a`.
-    """
-
-    severity: list[Level] = []
-    domain: list[str] = []
-    site: list[str] = []
-
-    def __post_init__(self) -> None:
-        """Refuse names of which a topic's would keep nothing."""
-        for value in (*self.domain, *self.site):
-            if _WORD.search(value.lower()) is None:
-                raise ValueError(f"{value!r} holds none of a-z and 0-9, which topics are named by")
-
-
-class KafkaSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The engine on Kafka: `isthmus worker` and `isthmus topics`.
-
-    Attributes:
-        connection: Brokers, TLS, log-in.
-        prefix: Begins the name of every topic, consumer group and transactional id.
-        partitions: Of the topics that tasks share.
-        replication: Copies of each partition; below 3 a lost broker can lose alerts.
-        fan_out: Further topics of alerts, by severity, domain or site.
-    """
-
-    connection: KafkaConnection
-    prefix: str = "isthmus"
-    partitions: KafkaPartitions = KafkaPartitions()
-    replication: int = 3
-    fan_out: FanOut = FanOut()
-
-    def __post_init__(self) -> None:
-        """Refuse what no topic can have."""
-        if _PREFIX.fullmatch(self.prefix) is None:
-            raise ValueError(f"prefix {self.prefix!r}: use 1 to 64 of a-z, 0-9, - and .")
-        for name in ("raw", "candidates"):
-            if not 1 <= (count := getattr(self.partitions, name)) <= MAX_PARTITIONS:
-                raise ValueError(f"partitions.{name} is {count}; use 1 to {MAX_PARTITIONS}")
-        if not 1 <= self.replication <= 32_767:
-            raise ValueError(f"replication is {self.replication}; use 3, or the number of brokers if fewer")
-
-
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole file.
 
@@ -254,6 +188,16 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             profiles[source] = msgspec.structs.replace(known, is_received_trusted=False)
         return profiles
 
+    def cluster(self) -> KafkaSettings:
+        """Return the section `kafka`.
+
+        Raises:
+            SettingsError: There is none.
+        """
+        if self.kafka is None:
+            raise SettingsError("the settings have no section `kafka`; see docs/how-to/run-on-kafka.md")
+        return self.kafka
+
     def wants_events(self) -> bool:
         """Tell whether events are given out at all."""
         return self.keep_events or any(isinstance(sink, ElasticsearchSink) and sink.events for sink in self.sinks)
@@ -264,9 +208,6 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             return int(ENGINE_LATENESS)
         return int(self.lateness.get(dataset, self.lateness.get("default", DEFAULT_LATENESS)))
 
-
-MAX_PARTITIONS = 1_024
-"""Of one topic: more tasks than any plant has cores."""
 
 MIN_CANDIDATES = 1_000
 """Fewer matches of one correlation are no window to find anything in."""

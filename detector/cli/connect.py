@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import socket
 import sys
 from pathlib import Path
@@ -12,6 +11,7 @@ import click
 
 from connectors.errors import ConnectorError
 from detector.cli.options import config_option
+from detector.cli.serving import stop_on_signals, tell_ports, until_stopped
 from detector.errors import DetectorError, SettingsError
 from detector.runtime.clock import SystemClock
 from detector.runtime.kafka.connecting import Connecting
@@ -44,19 +44,10 @@ def connect(config: Path, instance: str) -> None:
 
 async def _run(settings: Settings, instance: str) -> None:
     connecting = Connecting(settings, SystemClock(), instance)
-    stop = asyncio.Event()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    stop = stop_on_signals()
     try:
         await connecting.start()
-        for connector in connecting.connectors:
-            if port := getattr(connector, "port", None):
-                click.echo(f"listening: {type(connector).__name__} on port {port}", err=True)
-        waits = {asyncio.create_task(stop.wait()), asyncio.create_task(connecting.wait())}
-        done, others = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        for task in others:
-            task.cancel()
+        tell_ports(connecting.connectors)
+        await until_stopped(stop, connecting.wait())
     finally:
         await connecting.stop()
-    for task in done:
-        task.result()

@@ -12,8 +12,9 @@ import msgspec
 from connectors.errors import ConnectorError
 from detector.cli.options import config_option
 from detector.errors import SettingsError
+from detector.kafkasettings import KafkaSettings
 from detector.runtime.clock import SystemClock
-from detector.settings import KafkaSettings, load_settings
+from detector.settings import load_settings
 from normalizers.context.tables import read_context
 from normalizers.errors import ContextErrors
 
@@ -33,9 +34,10 @@ def publish(config: Path) -> None:
     """
     try:
         settings = load_settings(config)
-        if settings.kafka is None or settings.context.folder is None:
-            raise click.UsageError(f"{config}: needs the sections kafka and context.folder")
-        tables = asyncio.run(_publish(settings.kafka, settings.context.folder))
+        kafka = settings.cluster()
+        if settings.context.folder is None:
+            raise click.UsageError(f"{config}: context.folder is not set: where are the tables?")
+        tables = asyncio.run(_publish(kafka, settings.context.folder))
     except (SettingsError, ContextErrors) as error:
         raise click.UsageError(str(error)) from error
     except (ConnectorError, OSError) as error:

@@ -13,6 +13,7 @@ from connectors.errors import ConnectorError
 from detector.alert import Alert
 from detector.alerting.one_line import one_line
 from detector.cli.options import config_option, no_cache_option, without_cache
+from detector.cli.serving import stop_on_signals, tell_ports, until_stopped
 from detector.errors import DetectorError, SettingsError
 from detector.runtime.clock import SystemClock
 from detector.runtime.embedded.engine import EmbeddedEngine
@@ -51,21 +52,12 @@ async def _run(settings: Settings, *, quiet: bool) -> None:
 
     engine = EmbeddedEngine(settings, SystemClock(), on_alerts=lambda alerts: show(list(alerts)))
     await engine.start()
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(name, stop.set)
-    loop.add_signal_handler(signal.SIGHUP, engine.reloading.ask)
-    for connector in engine.connectors:
-        port = getattr(connector, "port", None)
-        if port:
-            click.echo(f"listening: {type(connector).__name__} on port {port}", err=True)
+    stop = stop_on_signals()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, engine.reloading.ask)
+    tell_ports(engine.connectors)
     if engine.port:
         click.echo(f"pages: http://{settings.http.host}:{engine.port}/healthz /metrics /api/alerts", err=True)
-    waits = {asyncio.create_task(stop.wait()), asyncio.create_task(engine.wait())}
-    done, others = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-    for task in others:
-        task.cancel()
-    await engine.stop()
-    for task in done:
-        task.result()
+    try:
+        await until_stopped(stop, engine.wait())
+    finally:
+        await engine.stop()

@@ -15,10 +15,11 @@ from connectors.kafka.admin import TopicAdmin, TopicRefusedError, administering
 from connectors.kafka.topic import Topic
 from detector.cli.options import config_option
 from detector.errors import SettingsError
+from detector.kafkasettings import KafkaSettings
 from detector.runtime.topics.acls import Principals, grants
 from detector.runtime.topics.comparing import Difference, compare
 from detector.runtime.topics.declaring import SAFE_REPLICATION, declared_topics
-from detector.settings import KafkaSettings, Settings, load_settings
+from detector.settings import Settings, load_settings
 
 _SIGNS = {"create": "+", "change": "~"}
 _LOOKS, _LOOK_S = 50, 0.2
@@ -80,17 +81,16 @@ def acls(config: Path, **accounts: str) -> None:
 def _settings(config: Path) -> tuple[Settings, KafkaSettings]:
     try:
         settings = load_settings(config)
+        kafka = settings.cluster()
     except SettingsError as error:
         raise click.UsageError(str(error)) from error
-    if settings.kafka is None:
-        raise click.UsageError(f"{config} has no section `kafka`; see docs/how-to/run-on-kafka.md")
-    if settings.kafka.replication < SAFE_REPLICATION:
+    if kafka.replication < SAFE_REPLICATION:
         click.echo(
-            f"warning: replication is {settings.kafka.replication}: a broker that is lost can take records with it; use"
+            f"warning: replication is {kafka.replication}: a broker that is lost can take records with it; use"
             f" {SAFE_REPLICATION} where there are as many brokers",
             err=True,
         )
-    return settings, settings.kafka
+    return settings, kafka
 
 
 def _run(kafka: KafkaSettings, ask: Callable[[TopicAdmin], Coroutine[Any, Any, list[Difference]]]) -> list[Difference]:

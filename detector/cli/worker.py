@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import sys
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import click
 
 from connectors.errors import ConnectorError
 from detector.cli.options import config_option, no_cache_option, without_cache
+from detector.cli.serving import stop_on_signals, until_stopped
 from detector.errors import DetectorError, SettingsError
 from detector.runtime.clock import SystemClock
 from detector.runtime.kafka.deliver import DELIVER
@@ -56,18 +56,11 @@ def worker(config: Path, stages: str, instance: str | None, *, no_cache: bool) -
 
 async def _run(settings: Settings, stages: list[str], instance: str | None) -> None:
     running = Worker(settings, SystemClock(), stages, instance)
-    stop = asyncio.Event()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    stop = stop_on_signals()
     try:
         await running.start()
         if running.pages.port:
             click.echo(f"pages: http://{settings.http.host}:{running.pages.port}/healthz /metrics", err=True)
-        waits = {asyncio.create_task(stop.wait()), asyncio.create_task(running.wait())}
-        done, others = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        for task in others:
-            task.cancel()
+        await until_stopped(stop, running.wait())
     finally:
         await running.stop()
-    for task in done:
-        task.result()

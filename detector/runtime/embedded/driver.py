@@ -17,7 +17,7 @@ from detector.runtime.failpoint import failpoint
 from detector.runtime.partitioner import partition_of
 from detector.runtime.stages.group import GroupTask
 from detector.runtime.stages.presence import PresenceTask
-from detector.runtime.stages.sense import SenseTask
+from detector.runtime.stages.sense import KNOWN_AFTER_NS, SenseTask
 from detector.task import (
     DeadLetter,
     EngineEvent,
@@ -30,9 +30,6 @@ from detector.task import (
 )
 from normalizers.context.rows import ContextRows
 from normalizers.event import EcsEvent
-
-KNOWN_AFTER_NS = 500_000_000
-"""A feed's rows are known this long after the record that carried them, so that every reader can have them first."""
 
 
 class Stages(msgspec.Struct, frozen=True):

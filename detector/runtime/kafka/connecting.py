@@ -11,7 +11,6 @@ from connectors.intake import Connector
 from connectors.kafka.admin import administering
 from connectors.kafka.client import client_arguments
 from connectors.table import build_connector
-from detector.errors import SettingsError
 from detector.runtime.clock import Clock
 from detector.runtime.embedded.intake import BatchingIntake
 from detector.runtime.embedded.rawlog import RawLog
@@ -20,7 +19,8 @@ from detector.runtime.kafka.forwarding import Forwarder
 from detector.runtime.kafka.quiet import quieten
 from detector.runtime.topics.comparing import require_partitions
 from detector.runtime.topics.declaring import declared_topics
-from detector.settings import KafkaSettings, Settings
+from detector.runtime.topics.names import TopicNames
+from detector.settings import Settings
 
 FOLDER = "connect"
 """Under `data_dir`: the log on disk, apart from that of the embedded engine."""
@@ -43,9 +43,7 @@ class Connecting:
     """
 
     def __init__(self, settings: Settings, clock: Clock, instance: str) -> None:
-        if settings.kafka is None:
-            raise SettingsError("the settings have no section `kafka`: where is the cluster?")
-        self._settings, self._kafka = settings, settings.kafka
+        self._settings, self._kafka = settings, settings.cluster()
         client = client_arguments(self._kafka.connection, f"{self._kafka.prefix}-connect-{instance}")
         folder = settings.data_dir / FOLDER
         folder.mkdir(parents=True, exist_ok=True)
@@ -73,7 +71,7 @@ class Connecting:
             OSError: An address is taken or not ours.
         """
         quieten()
-        await self._check_topics(self._settings, self._kafka)
+        await self._check_topics()
         self._intake.start()
         self._forwarding = asyncio.create_task(self._forwarder.run(), name="forwarding")
         for connector in self.connectors:
@@ -101,9 +99,11 @@ class Connecting:
         self._store.close()
         _log.info("connectors_stopped")
 
-    async def _check_topics(self, settings: Settings, kafka: KafkaSettings) -> None:
-        declared = [topic for topic in declared_topics(settings, kafka) if topic.name.endswith((".raw.v1", ".dlq.v1"))]
-        async with administering(kafka.connection) as admin:
+    async def _check_topics(self) -> None:
+        names = TopicNames(self._kafka.prefix)
+        written = {names.raw, names.dead_letters}
+        declared = [topic for topic in declared_topics(self._settings, self._kafka) if topic.name in written]
+        async with administering(self._kafka.connection) as admin:
             require_partitions(declared, await admin.read({topic.name for topic in declared}, configs=False))
 
 

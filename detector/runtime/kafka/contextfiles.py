@@ -10,13 +10,13 @@ from aiokafka.errors import KafkaError
 
 from connectors.errors import SourceUnavailableError
 from connectors.kafka.client import client_arguments, start_client
+from detector.kafkasettings import KafkaSettings
 from detector.runtime.clock import Clock
 from detector.runtime.contextfiles import changed_tables
 from detector.runtime.kafka.outgoing import Outgoing, context_record
 from detector.runtime.kafka.state import read_latest
 from detector.runtime.kafka.transaction import commit, discard, make_producer
 from detector.runtime.topics.names import TopicNames
-from detector.settings import KafkaSettings
 
 PUBLISHED_AHEAD_NS = 5_000_000_000
 """Tables that change are known this long after they were published, so that every worker has them in time."""

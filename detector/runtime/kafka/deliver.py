@@ -18,11 +18,12 @@ from detector.alerting.sinks.delivery import EventDocument, EventSink, Refusal, 
 from detector.alerting.sinks.handover import Handover
 from detector.alerting.sinks.table import build_event_sinks, build_sink
 from detector.errors import SettingsError
+from detector.kafkasettings import KafkaSettings
 from detector.runtime.kafka.outgoing import dead_letter
 from detector.runtime.kafka.transport import SESSION_S
 from detector.runtime.kafka.wire import KafkaRecord
 from detector.runtime.topics.names import TopicNames, topic_word
-from detector.settings import KafkaSettings, Settings
+from detector.settings import Settings
 from detector.task import DeadLetter
 
 DELIVER = "deliver"

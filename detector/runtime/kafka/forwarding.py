@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError, ProducerFenced
 from connectors.errors import SourceUnavailableError
 from connectors.kafka.client import start_client
 from detector.errors import StateError
+from detector.kafkasettings import KafkaSettings
 from detector.runtime.embedded.rawlog import LoggedRecord, RawLog
 from detector.runtime.embedded.store import EngineStore
 from detector.runtime.kafka.life import MAX_RECORD_BYTES
@@ -21,7 +22,6 @@ from detector.runtime.kafka.transaction import TIMEOUT_S, Reached, commit, disca
 from detector.runtime.kafka.wire import raw_headers
 from detector.runtime.partitioner import partition_of
 from detector.runtime.topics.names import TopicNames
-from detector.settings import KafkaSettings
 from detector.task import DeadLetter
 
 BATCH = 2_000

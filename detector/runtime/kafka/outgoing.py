@@ -11,6 +11,7 @@ from detector.alert import Alert, AlertDraft
 from detector.alerting.contract import alert_headers, alert_value
 from detector.alerting.events import event_fields
 from detector.candidate import Candidate
+from detector.kafkasettings import FanOut
 from detector.runtime.enginelog import engine_event_value
 from detector.runtime.kafka.cohesion import Cohesion
 from detector.runtime.kafka.wire import (
@@ -22,7 +23,6 @@ from detector.runtime.kafka.wire import (
 from detector.runtime.partitioner import partition_of
 from detector.runtime.topics.fanning import alert_topics
 from detector.runtime.topics.names import TopicNames
-from detector.settings import FanOut
 from detector.task import ENGINE_DATASET, ENGINE_SOURCE, DeadLetter, EngineEvent, Feed, Output, PartitionClock
 from normalizers.context.rows import ContextRows
 from normalizers.event import EcsEvent

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from detector.kafkasettings import KafkaSettings
 from detector.rules.model import RuleSet
 from detector.runtime.assembly import TaskMaker
 from detector.runtime.kafka.cohesion import Cohesion
@@ -13,7 +14,7 @@ from detector.runtime.kafka.feeding import FeedTask
 from detector.runtime.kafka.outgoing import ContextRouting, Routing
 from detector.runtime.kafka.wire import KafkaRecord, decode_passed, decode_raw
 from detector.runtime.topics.names import TopicNames
-from detector.settings import KafkaSettings, Settings
+from detector.settings import Settings
 from detector.task import LogRecord, Task
 
 STAGES = ("context", "sense", "correlate", "group")

@@ -14,7 +14,6 @@ import structlog
 
 from connectors.kafka.admin import administering
 from connectors.kafka.client import client_arguments, start_client
-from detector.errors import SettingsError
 from detector.runtime.assembly import TaskMaker, read_rules
 from detector.runtime.clock import Clock
 from detector.runtime.kafka.app import StageApp, build_app
@@ -33,7 +32,7 @@ from detector.runtime.pages import StatusPages
 from detector.runtime.topics.comparing import require_partitions
 from detector.runtime.topics.declaring import declared_topics
 from detector.runtime.topics.names import TopicNames
-from detector.settings import KafkaSettings, Settings
+from detector.settings import Settings
 from normalizers.context.store import ContextStore
 from normalizers.timestamps import format_utc
 
@@ -52,7 +51,7 @@ class Worker:
 
     def __init__(self, settings: Settings, clock: Clock, stages: Sequence[str], instance: str | None = None) -> None:
         self._settings = settings
-        self._kafka = kafka = _kafka(settings)
+        self._kafka = kafka = settings.cluster()
         self._stages = tuple(stages)
         self._instance = instance
         self._name = instance or f"{socket.gethostname()}-{os.getpid()}"
@@ -213,9 +212,3 @@ class Worker:
         declared = declared_topics(self._settings, self._kafka)
         async with administering(self._kafka.connection) as admin:
             require_partitions(declared, await admin.read({topic.name for topic in declared}, configs=False))
-
-
-def _kafka(settings: Settings) -> KafkaSettings:
-    if settings.kafka is None:
-        raise SettingsError("the settings have no section `kafka`: where is the cluster?")
-    return settings.kafka

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 import msgspec
 
 from connectors.kafka.settings import KafkaTopics
+from detector.kafkasettings import KafkaSettings
 from detector.runtime.topics.declaring import declared_topics
 from detector.runtime.topics.names import STATEFUL_STAGES, TopicNames
-from detector.settings import KafkaSettings, Settings
+from detector.settings import Settings
 
 
 class Principals(msgspec.Struct, frozen=True):

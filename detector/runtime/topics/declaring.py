@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from connectors.kafka.topic import Topic
 from detector.duration import Duration, parse_duration
+from detector.kafkasettings import KafkaSettings
 from detector.runtime.topics.names import STATEFUL_STAGES, TopicNames
-from detector.settings import KafkaSettings, Settings
+from detector.settings import Settings
 
 MAX_MESSAGE_BYTES = 12 << 20
 """The longest line that an input takes is 10 MiB (`DEFAULT_LINE_BYTES`); the rest is for what goes round it."""

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from detector.alerting.contract import facets_of
+from detector.kafkasettings import FanOut
 from detector.runtime.topics.names import TopicNames, topic_word
-from detector.settings import FanOut
 
 
 def alert_topics(names: TopicNames, fan_out: FanOut, document: Mapping[str, Any]) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from detector.settings import FanOut
+from detector.kafkasettings import FanOut
 
 STATEFUL_STAGES = ("context", "sense", "correlate", "group")
 """Stages that keep state, each in a topic of its own."""

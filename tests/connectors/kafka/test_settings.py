@@ -12,7 +12,8 @@ from connectors.errors import ConnectorSettingsError
 from connectors.kafka.client import client_arguments
 from connectors.kafka.settings import KafkaConnection, KafkaSasl
 from detector.errors import SettingsError
-from detector.settings import KafkaSettings, build_settings
+from detector.kafkasettings import KafkaSettings
+from detector.settings import build_settings
 
 BROKERS = ["kafka-1.plant:9093"]
 LOGIN = {"user": "isthmus", "password_file": "kafka.password"}

@@ -11,9 +11,9 @@ from jsonschema import Draft202012Validator
 
 from detector.alert import Alert
 from detector.alerting.contract import alert_headers, alert_value, facets_of
+from detector.kafkasettings import FanOut
 from detector.runtime.topics.fanning import alert_topics
 from detector.runtime.topics.names import TopicNames
-from detector.settings import FanOut
 from tests.detector.alerting.contract import KEPT, faults, kept_alerts, schema, schema_of
 
 

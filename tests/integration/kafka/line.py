@@ -13,11 +13,12 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from connectors.kafka.admin import administering
 from connectors.record import RawRecord, hashed_id
+from detector.kafkasettings import KafkaSettings
 from detector.runtime.kafka.wire import raw_headers
 from detector.runtime.partitioner import partition_of
 from detector.runtime.topics.declaring import declared_topics
 from detector.runtime.topics.names import TopicNames
-from detector.settings import KafkaSettings, Settings, load_settings
+from detector.settings import Settings, load_settings
 from detector.task import Record
 from normalizers.timestamps import format_utc
 from tests.detector.runtime.engine_process import RULES

@@ -10,10 +10,11 @@ import pytest
 
 from connectors.kafka.topic import Topic
 from detector.errors import SettingsError
+from detector.kafkasettings import KafkaSettings
 from detector.runtime.topics.acls import Principals, grants
 from detector.runtime.topics.comparing import compare, require_partitions
 from detector.runtime.topics.declaring import declared_topics
-from detector.settings import KafkaSettings, Settings, build_settings
+from detector.settings import Settings, build_settings
 
 CONNECTION = {"brokers": ["127.0.0.1:9092"], "plaintext": True}
 

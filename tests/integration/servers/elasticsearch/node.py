@@ -8,7 +8,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import ssl
 import subprocess
 import tempfile
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.integration.servers.elasticsearch.distribution import jdk_home
+from tests.integration.servers.ports import free_ports
 
 ADMIN, PASSWORD = "admin_test", "only-for-tests"
 _NOBODY = 65534
@@ -53,7 +53,7 @@ class ElasticsearchNode:
     ) -> None:
         # Beside the test's own folder: that is closed to the user which the server runs as under root.
         self._work = Path(tempfile.mkdtemp(prefix="isthmus-elasticsearch-"))
-        self._port, self._transport_port = _free_ports(2)
+        self._port, self._transport_port = free_ports(2)
         self._home, self._config = self._work / "home", self._work / "config"
         shutil.copytree(home, self._home, copy_function=_link)
         shutil.copytree(home / "config", self._config)
@@ -211,14 +211,3 @@ def _hashed(password: str) -> str:
     salt = os.urandom(32)
     digest = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, 10_000, 32)
     return "{PBKDF2}10000$" + base64.b64encode(salt).decode() + "$" + base64.b64encode(digest).decode()
-
-
-def _free_ports(count: int) -> list[int]:
-    probes = [socket.socket() for _ in range(count)]
-    try:
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [int(probe.getsockname()[1]) for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import msgspec
 
+from tests.integration.servers.ports import free_ports
+
 _LOGGING = """\
 status = warn
 appender.c.type = Console
@@ -80,7 +82,7 @@ class KafkaBroker:
         work.mkdir(parents=True, exist_ok=True)
         self._jars, self._work, self._security = jars, work, security
         self._log = work / "broker.log"
-        self._port, self._controller_port, self._secure_port = _free_ports(3)
+        self._port, self._controller_port, self._secure_port = free_ports(3)
         self.dump_classes = False
         self.process: subprocess.Popen[bytes] | None = None
         (work / "log4j2.properties").write_text(_LOGGING)
@@ -187,17 +189,6 @@ class KafkaBroker:
                 return bool(connection.recv(8))
         except OSError:
             return False
-
-
-def _free_ports(count: int) -> list[int]:
-    probes = [socket.socket() for _ in range(count)]
-    try:
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [int(probe.getsockname()[1]) for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()
 
 
 def _cluster_id() -> str:

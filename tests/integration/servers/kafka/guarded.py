@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tests.integration.servers.kafka.authority import Authority
-from tests.integration.servers.kafka.broker import KafkaBroker, Security, _free_ports
+from tests.integration.servers.kafka.broker import KafkaBroker, Security
+from tests.integration.servers.ports import free_ports
 
 _OAUTH = "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required;"
 _EXTRA = {"MTLS": "SSL", "EXPIRED": "SSL", "OAUTH": "SASL_SSL"}
@@ -27,7 +28,7 @@ class GuardedBroker(KafkaBroker):
     """
 
     def __init__(self, jars: Path, work: Path, authority: Authority, users: Mapping[str, str]) -> None:
-        self.ports = dict(zip(_EXTRA, _free_ports(len(_EXTRA)), strict=True))
+        self.ports = dict(zip(_EXTRA, free_ports(len(_EXTRA)), strict=True))
         self._expired = authority.keystore("broker", days=-1)
         accounts = dict(users)
         security = Security(authority.keystore("broker"), scram=accounts, plain=accounts)
