@@ -52,9 +52,10 @@ def clock_history(records: Iterable[RawRecord], profile: SourceProfile) -> Clock
             continue
         for event in events:
             apparent_ns = event.time_ns - event.received_ns
-            clocks.correct(event, profile)
-            offset_ns = round(float(str(event.fields["convergence.clock.offset_ms"])) * 1e6)
-            history.points.append(ClockPoint(event.received_ns, apparent_ns, offset_ns, event.uncertainty_ns))
+            reading = clocks.correct(event, profile)
+            if reading is not None:
+                point = ClockPoint(event.received_ns, apparent_ns, reading.offset_ns, reading.uncertainty_ns)
+                history.points.append(point)
     for found in clocks.take():
         if found.kind in STEPS:
             doubt = (found.fields[f"convergence.feed.clock.doubt_{end}"] for end in ("from", "until"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from normalizers.context.clocksteps import add_explanation
 from normalizers.context.network import add_zones
 from normalizers.context.people import add_people
 from normalizers.context.permission import add_approval, add_schedule
@@ -35,3 +36,4 @@ class Enricher:
         add_zones(event, assets, view)
         add_schedule(event, view)
         add_approval(event, assets.get("destination") or assets.get("principal"), view)
+        add_explanation(event, view)

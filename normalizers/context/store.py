@@ -54,6 +54,10 @@ class View:
         self.known_ns = known_ns
         self.time_ns = time_ns
 
+    def known_at(self, known_ns: int) -> View:
+        """Return the same moment as it was known at another time."""
+        return View(self._store, known_ns, self.time_ns)
+
     def person(self, person_id: str) -> Person | None:
         """Return a person by id."""
         return self._store.people.find((person_id,), self.known_ns, self.time_ns)

@@ -8,6 +8,7 @@ from normalizers.event import Value
 
 UNSETTLED: dict[str, tuple[str, frozenset[str]]] = {
     "convergence.approval.status": ("approvals", frozenset({"none", "unknown", "out_of_scope", "expired"})),
+    "convergence.feed.clock.explained": ("approvals", frozenset({"no"})),
     "convergence.person.status": ("people", frozenset({"unknown"})),
     "convergence.person_target.status": ("people", frozenset({"unknown"})),
 }

@@ -58,6 +58,7 @@ class _Event(msgspec.Struct):
     exit_zone: _Item | None = msgspec.field(default=None, name="exitAccessZone")
 
 
+_CLOCK, _SET = r"clock|date and time|(controller|panel|system) time", r"set|changed|adjusted|synchroni[sz]ed"
 _WORDS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), action)
     for pattern, action in (
@@ -69,6 +70,7 @@ _WORDS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"(denied|rejected|not granted|no access|invalid card)", "access-denied"),
         (r"(granted|entry taken|access taken)", "access-granted"),
         (r"schedule .*(changed|modified|updated)|(changed|modified|updated) schedule", "schedule-changed"),
+        (rf"({_CLOCK}) (was )?({_SET})|({_SET}) (the )?({_CLOCK})", "time-sync"),
         (r"(unlock|momentary release|free access).*(command|override)", "door-unlocked-command"),
         (r"override.*(unlock|open|free)", "door-unlocked-command"),
         (r"(access mode|door mode|lock ?down|access zone .*mode)", "door-mode-changed"),

@@ -23,6 +23,8 @@ _WORDS = (
     ("granted", "access-granted"),
     ("denied", "access-denied"),
     ("invalid", "access-denied"),
+    ("time set", "time-sync"),
+    ("clock set", "time-sync"),
     ("timezone changed", "schedule-changed"),
     ("schedule", "schedule-changed"),
     ("mode", "door-mode-changed"),

@@ -24,6 +24,7 @@ MAX_BYTES = 1_000_000
 MAX_MESSAGES = 1_000
 
 _TOPICS = (
+    ("LastClockSynchronization", "time-sync"),
     ("GlobalSceneChange", "camera-tampered"),
     ("Tampering", "camera-tampered"),
     ("ImageTooDark", "view-obstructed"),

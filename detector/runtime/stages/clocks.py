@@ -55,13 +55,17 @@ class Clocks:
         self._dirty: set[str] = set()
         self._told: list[EngineEvent] = []
 
-    def correct(self, event: EcsEvent, profile: SourceProfile) -> None:
-        """Replace the device's time by the corrected one, in place, and learn from it."""
+    def correct(self, event: EcsEvent, profile: SourceProfile) -> ClockReading | None:
+        """Replace the device's time by the corrected one, in place, and learn from it.
+
+        Returns:
+            What its clock was taken for; None where nothing is learned of it.
+        """
         if event.dataset != ENGINE_DATASET:
             event.fields["convergence.feed.id"] = event.source
         if profile.clock is None or not profile.is_clock_learned or event.dataset in UNTIMED:
             correct_fixed(event, profile)
-            return
+            return None
         model = self._models.get(event.source) or self._learn(event.source, profile.clock)
         self._dirty.add(event.source)
         self._last_ns[event.source] = event.received_ns
@@ -75,6 +79,7 @@ class Clocks:
         if reading.finding is not None and found is not None:
             about = feed_fields(profile, self._policy) | _fields(event, reading, found)
             self._told.append(_engine_event(event, found, about))
+        return reading
 
     def take(self) -> list[EngineEvent]:
         """Return what was found since the last call."""
@@ -177,6 +182,7 @@ def _fields(event: EcsEvent, reading: ClockReading, found: ClockFinding) -> dict
         "convergence.feed.clock.doubt_from": format_utc(found.from_ns),
         "convergence.feed.clock.doubt_until": format_utc(found.until_ns),
         "convergence.feed.clock.explained": "yes" if found.explained else "no",
+        "convergence.feed.clock.explanation": "time-set" if found.explained else None,
     }
 
 

@@ -6,7 +6,7 @@ import asyncio
 import json
 import random
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -43,10 +43,24 @@ def _event(start_ns: int, second: float, slow_s: float, more: dict[str, int]) ->
     return Sending(time_ns + 30_000_000, "turnstile", json.dumps(body | {"timestamp": stamp}).encode())
 
 
-async def _play(folder: Path, partitions: int) -> dict[str, Alert]:
+def _ticket(start_ns: int, scope: str) -> Iterator[Sending]:
+    """Yield a change that lets the turnstile's clock be set, read by the feed ten minutes after the step."""
+    utc = [stamps(start_ns + second * NS, LISBON)["utc_plain"] for second in (20_000, STEP_S - 600, STEP_S + 600)]
+    change = {"sys_id": "chg-9", "type": "normal", "state": "-1", "approval": "approved", "requested_by": "p-brandt"}
+    rows = [
+        change | {"cmdb_ci": scope, "start_date": utc[1], "end_date": utc[2], "sys_updated_on": utc[0]},
+        {"sysapproval": "chg-9", "approver": "p-ilves", "state": "approved", "sys_updated_on": utc[0]},
+    ]
+    yield Sending(start_ns + (STEP_S + 600) * NS, "tickets", json.dumps(rows).encode())
+    for second in range(600, 45_000, 600):
+        marker = {"table": "approvals", "current_to": stamps(start_ns + second * NS, LISBON)["utc"]}
+        yield Sending(start_ns + (second + 4) * NS, "marker", json.dumps(marker).encode())
+
+
+async def _play(folder: Path, partitions: int, more: Iterable[Sending] = ()) -> dict[str, Alert]:
     settings, inbox = lay_out(folder)
     settings = msgspec.structs.replace(settings, raw_partitions=partitions)
-    player = Player(settings, inbox, sendings=sorted(_sendings(midnight_ns())))
+    player = Player(settings, inbox, sendings=sorted([*_sendings(midnight_ns()), *more]))
     summary = await player.play()
     await player.engine.stop()
     return summary.alerts
@@ -66,6 +80,16 @@ def test_a_clock_set_back_is_an_alert_and_so_is_what_it_hides(tmp_path: Path, pa
     assert abs(action["clock_offset_ms"] + (180 + SIZE_S) * 1_000) < 1_000
     assert action["clock_status"] == "stepped"
     _check_commands(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("scope", "codes"), [("plant-b/turnstile", set()), ("plant-a/pacs", {"CV-903", "CV-904"})], ids=["named", "other"]
+)
+def test_a_clock_set_under_a_ticket_is_no_alert(tmp_path: Path, scope: str, codes: set[str]) -> None:
+    """The ticket is learned only after the step is found: the match waits for its feed."""
+    alerts = asyncio.run(_play(tmp_path, 2, _ticket(midnight_ns(), scope)))
+    assert {alert.document["event"]["code"] for alert in alerts.values()} == codes
+    assert all("feed" not in alert.document["message"] for alert in alerts.values())
 
 
 def _check_commands(folder: Path) -> None:
