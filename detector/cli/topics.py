@@ -64,7 +64,9 @@ def check(config: Path) -> None:
 
 @topics.command()
 @config_option
-@click.option("--operator", default=Principals().operator, show_default=True, help="Runs `isthmus topics`.")
+@click.option(
+    "--operator", default=Principals().operator, show_default=True, help="Runs `isthmus topics`, `isthmus deadletter`."
+)
 @click.option("--worker", default=Principals().worker, show_default=True, help="Runs `isthmus worker`.")
 @click.option("--connector", default=Principals().connector, show_default=True, help="Brings records in.")
 @click.option("--subscriber", default=Principals().subscriber, show_default=True, help="Reads alerts.")

@@ -10,6 +10,7 @@ import msgspec
 
 from detector.alert import Alert
 from detector.errors import StateError
+from detector.runtime.deadletters import StoredDeadLetter
 from detector.runtime.embedded.rawlog import open_database
 from detector.runtime.failpoint import failpoint
 from detector.task import DeadLetter
@@ -69,14 +70,6 @@ class Checkpoint(msgspec.Struct):
     context: list[ContextRows]
     engine_events: list[EngineEventRow]
     events: list[EcsEvent]
-
-
-class StoredDeadLetter(msgspec.Struct, frozen=True):
-    """A dead letter as kept; `retried` counts how often it was given back."""
-
-    seq: int
-    letter: DeadLetter
-    retried: int
 
 
 class EngineStore:

@@ -17,10 +17,8 @@ from detector.kafkasettings import KafkaSettings
 from detector.runtime.embedded.rawlog import LoggedRecord, RawLog
 from detector.runtime.embedded.store import EngineStore
 from detector.runtime.kafka.life import MAX_RECORD_BYTES
-from detector.runtime.kafka.outgoing import Outgoing, dead_letter
+from detector.runtime.kafka.outgoing import Outgoing, dead_letter, raw_record
 from detector.runtime.kafka.transaction import TIMEOUT_S, Reached, commit, discard, make_producer
-from detector.runtime.kafka.wire import raw_headers
-from detector.runtime.partitioner import partition_of
 from detector.runtime.topics.names import TopicNames
 from detector.task import DeadLetter
 
@@ -150,5 +148,4 @@ class Forwarder:
                 ),
             )
         place = None if entry.input is None or entry.position is None else (entry.input, entry.position)
-        partition = partition_of(record.source, self._kafka.partitions.raw)
-        return Outgoing(self._names.raw, partition, record.source.encode(), record.value, raw_headers(record, place))
+        return raw_record(self._names, record, self._kafka.partitions.raw, place)

@@ -210,7 +210,8 @@ class TaskLife:
             except StateError as error:
                 self._lost = error
                 raise
-        self._reject(record.key, record.value, f"{record.topic}/{record.partition}/{record.offset}: {reason}")
+        reason = f"{record.topic}/{record.partition}/{record.offset}: {reason}"
+        self._reject(record.key, record.value, reason, record if self.stage.topic == self.stage.names.raw else None)
         return None
 
     def _fold(self, entries: Sequence[LogRecord], records: Sequence[KafkaRecord]) -> None:
@@ -230,12 +231,15 @@ class TaskLife:
         self._reject(outgoing.key, outgoing.value, f"for {outgoing.topic}: larger than {MAX_RECORD_BYTES} bytes")
         return False
 
-    def _reject(self, key: bytes | None, value: bytes | None, error: str) -> None:
+    def _reject(self, key: bytes | None, value: bytes | None, error: str, raw: KafkaRecord | None = None) -> None:
+        """Keep what cannot be processed; of a raw record also what is known of it, so that it can be put back."""
+        name = (key or b"").decode("utf-8", "backslashreplace")
+        known = {} if raw is None else dict(raw.headers)
         letter = DeadLetter(
-            id=(key or b"").decode("utf-8", "backslashreplace"),
+            id=known.get("id", name.encode()).decode("utf-8", "backslashreplace"),
             stage=self.stage.name,
-            source="",
-            dataset="",
+            source="" if raw is None else name,
+            dataset=known.get("dataset", b"").decode("utf-8", "backslashreplace"),
             received_ns=self._around.clock.now_ns(),
             error=error,
             value=(value or b"")[: MAX_RECORD_BYTES // 2],

@@ -112,8 +112,7 @@ class Routing(msgspec.Struct, frozen=True):
     def _engine_event(self, event: EngineEvent, now_ns: int) -> Outgoing:
         key = hashed_id("key", ENGINE_SOURCE, event.id)
         record = RawRecord(key, ENGINE_SOURCE, ENGINE_DATASET, now_ns, engine_event_value(event))
-        partition = partition_of(ENGINE_SOURCE, self.raw_partitions)
-        return Outgoing(self.names.raw, partition, ENGINE_SOURCE.encode(), record.value, raw_headers(record))
+        return raw_record(self.names, record, self.raw_partitions)
 
 
 class ContextRouting(msgspec.Struct, frozen=True):
@@ -132,6 +131,21 @@ class ContextRouting(msgspec.Struct, frozen=True):
                 key = b"clock/%d" % output.partition
                 found.append(Outgoing(self.names.context, 0, key, encode_passed(output)))
         return found
+
+
+def raw_record(
+    names: TopicNames, record: RawRecord, partitions: int, position: tuple[str, int] | None = None
+) -> Outgoing:
+    """Write a record of the raw log.
+
+    Args:
+        names: Names of topics.
+        record: The record.
+        partitions: Of the raw log.
+        position: Identity of an input that can be read again, and the place in it.
+    """
+    partition = partition_of(record.source, partitions)
+    return Outgoing(names.raw, partition, record.source.encode(), record.value, raw_headers(record, position))
 
 
 def dead_letter(names: TopicNames, letter: DeadLetter) -> Outgoing:

@@ -132,12 +132,13 @@ def dead_letter_headers(letter: DeadLetter) -> Headers:
 def decode_dead_letter(record: KafkaRecord) -> DeadLetter:
     """Read a dead letter back."""
     headers = {name: value.decode("utf-8", "replace") for name, value in record.headers}
+    received = headers.get("received_ns", "")
     return DeadLetter(
         id=(record.key or b"").decode("utf-8", "replace"),
         stage=headers.get("stage", ""),
         source=headers.get("source", ""),
         dataset=headers.get("dataset", ""),
-        received_ns=int(headers.get("received_ns") or 0),
+        received_ns=int(received) if received.isascii() and received.isdigit() else record.timestamp * 10**6,
         error=headers.get("error", ""),
         value=record.value or b"",
     )

@@ -18,7 +18,7 @@ class Principals(msgspec.Struct, frozen=True):
     """Accounts, as Kafka writes them, such as ``User:isthmus-worker``.
 
     Attributes:
-        operator: Runs `isthmus topics`.
+        operator: Runs `isthmus topics` and `isthmus deadletter`.
         worker: Runs `isthmus worker`.
         connector: Brings records into the raw log.
         subscriber: Reads alerts.
@@ -73,6 +73,9 @@ def grants(settings: Settings, kafka: KafkaSettings, who: Principals) -> list[Gr
             own,
             "make topics",
         ),
+        Grant(who.operator, ("Read", "Write"), "topic", (names.dead_letters,), "look at dead letters"),
+        Grant(who.operator, ("Write",), "topic", (names.raw,), "put dead letters back"),
+        _transactions(names.dead_letter_retry, who.operator),
         *_worker(names, names.fan_outs(kafka.fan_out), who.worker),
         *_connector(names, _of_others(settings), who.connector),
         *_subscriber(names, names.fan_outs(kafka.fan_out), who.subscriber),

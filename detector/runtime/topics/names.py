@@ -31,6 +31,7 @@ class TopicNames:
         self.heartbeat = f"{prefix}.heartbeat.v1"
         self.audit = f"{prefix}.audit.v1"
         self.dead_letters = f"{prefix}.dlq.v1"
+        self.dead_letter_retry = f"{prefix}-deadletter"
 
     def state(self, stage: str) -> str:
         """Return the topic that a stage of `STATEFUL_STAGES` keeps its state in."""
