@@ -22,7 +22,6 @@ def test_a_page_shows_what_its_commands_print(page: Path, tmp_path: Path, monkey
     for file in _FILE.finditer(text):
         (tmp_path / file["name"]).write_text(file["text"])
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "100")
     commands = list(_COMMAND.finditer(text))
     assert commands
     for shown in commands:
