@@ -9,6 +9,7 @@ import click
 import msgspec
 
 from detector.alerting.times import utc
+from detector.cli.clockepochs import epochs
 from detector.cli.clockplot import plot
 from detector.cli.options import config_option
 from detector.errors import SettingsError, StateError
@@ -27,6 +28,7 @@ Examples:
   isthmus clock                           every source, from isthmus.yml here
   isthmus clock --format json             one JSON object a source, one a line
   isthmus clock plot plant-b/turnstile    its offset over time, as a picture
+  isthmus clock epochs -o epochs.ndjson   the clocks as known afterwards, for backtests
 
 \b
 Status:
@@ -88,6 +90,7 @@ def clock(context: click.Context, config: Path, form: str) -> None:
 
 
 clock.add_command(plot)
+clock.add_command(epochs)
 
 
 def _lines(settings: Settings) -> list[ClockLine]:

@@ -11,11 +11,9 @@ from connectors.record import RawRecord
 from detector.errors import SettingsError
 from detector.runtime.clock import SystemClock
 from detector.runtime.clockhistory import clock_history
-from detector.runtime.embedded.rawlog import RawLog
+from detector.runtime.embedded.rawlog import recorded
 from detector.settings import load_settings
 from normalizers.source import SourceProfile
-
-_READ = 5_000
 
 
 @click.command(short_help="Draw one clock's offset over time.")
@@ -60,11 +58,5 @@ def plot(context: click.Context, source: str, raw: Path | None, output: Path) ->
 
 
 def _records(path: Path, partitions: int, source: str) -> Iterator[RawRecord]:
-    log = RawLog(path, SystemClock(), partitions=partitions, durable=False)
-    try:
-        offset = 0
-        while batch := log.read(offset, _READ):
-            yield from (each.entry.record for each in batch if each.entry.record.source == source)
-            offset = batch[-1].offset
-    finally:
-        log.close()
+    entries = recorded(path, SystemClock(), partitions=partitions)
+    return (each.record for each in entries if each.record.source == source)

@@ -15,15 +15,18 @@ import msgspec
 from detector.alerting.times import utc
 from detector.cli.explaining import Question, explain_rule
 from detector.cli.faults import report_faults
-from detector.cli.options import no_cache_option, pipeline_option, placeholders_option, read_placeholders
+from detector.cli.options import epochs_option, no_cache_option, pipeline_option, placeholders_option, read_placeholders
 from detector.duration import parse_duration
 from detector.engine import Engine
-from detector.errors import RuleFault
+from detector.errors import RuleFault, SettingsError
 from detector.evaluation import BATCH, BatchEvaluator, Evaluated, time_of
 from detector.matching.grouping import SourceFields
+from detector.redating import redated
 from detector.rules.cache import open_cache
 from detector.rules.condition import TIME_FIELD
 from detector.rules.loader import load_rules
+from detector.runtime.epochsfile import read_epochs
+from normalizers.clock.hindsight import Hindsight
 
 MAX_LINE = 16 << 20
 
@@ -32,6 +35,7 @@ Examples:
   isthmus eval -r rules/ -e events.ndjson
   zcat day.ndjson.gz | isthmus eval -r my_rule.yml -e - --format text --stats
   isthmus eval -r my_rule.yml -e events.ndjson --explain "My rule"
+  isthmus eval -r my_rule.yml -e events.ndjson --epochs epochs.ndjson
 """
 
 
@@ -46,21 +50,31 @@ _REMEDIES = {
 
 
 class Events:
-    """JSON events of a file, one a line; what is none is reported and skipped, so that positions stay."""
+    """JSON events of a file, one a line; what is none is reported and skipped, so that positions stay.
 
-    def __init__(self, file: BinaryIO, name: str) -> None:
+    Args:
+        file: Opened for reading.
+        name: For messages.
+        hindsight: What is known of clocks afterwards, for events to be dated by.
+        time_field: Where an event's time stands.
+    """
+
+    def __init__(self, file: BinaryIO, name: str, hindsight: Hindsight | None, time_field: str) -> None:
         self._file = file
         self._name = name
+        self._hindsight = hindsight
+        self._time_field = time_field
         self._decoder = msgspec.json.Decoder(dict[str, Any])
         self.read = 0
         self.bad = 0
 
-    def __iter__(self) -> Iterator[list[dict[str, Any]]]:
+    def __iter__(self) -> Iterator[Sequence[Mapping[str, Any]]]:
         """Yield events in batches."""
         numbered = ((number, text) for number, line in enumerate(self._file, start=1) if (text := line.strip()))
         while lines := list(islice(numbered, BATCH)):
             self.read += len(lines)
-            yield self._all_at_once([text for _, text in lines]) or [self._one(*line) for line in lines]
+            events = self._all_at_once([text for _, text in lines]) or [self._one(*line) for line in lines]
+            yield events if self._hindsight is None else redated(events, self._hindsight, self._time_field)
 
     def _all_at_once(self, lines: list[bytes]) -> list[dict[str, Any]] | None:
         # A line that ends inside an object cannot go on in a line that begins one: both must be errors.
@@ -116,6 +130,7 @@ class Events:
     type=click.IntRange(1, 1_000),
     help="With --explain: how many matches, and how many of the nearest misses, are explained.",
 )
+@epochs_option
 @no_cache_option
 @click.option("--stats", is_flag=True, help="Print counts and the rate on standard error.")
 @click.option("--product-field", default="product", show_default=True, help="Field with the log source's product.")
@@ -132,6 +147,7 @@ def evaluate(  # noqa: PLR0913, PLR0917  one a command-line option
     explain: str | None,
     event: int | None,
     nearest: int,
+    epochs: Path | None,
     *,
     no_cache: bool,
     stats: bool,
@@ -151,6 +167,7 @@ def evaluate(  # noqa: PLR0913, PLR0917  one a command-line option
         lateness_ns = None if lateness is None else int(parse_duration(lateness))
     except ValueError as error:
         raise click.UsageError(f"--lateness: {error}") from error
+    hindsight = _hindsight(epochs)
     faults = list[RuleFault]()
     placeholders = read_placeholders(lists, faults)
     cache = open_cache(enabled=not no_cache)
@@ -165,7 +182,7 @@ def evaluate(  # noqa: PLR0913, PLR0917  one a command-line option
     except OSError as error:
         raise click.UsageError(f"{events}: {error.strerror}") from error
     with file:
-        source = Events(file, str(events))
+        source = Events(file, str(events), hindsight, time_field)
         if explain is not None:
             question = Question(explain, event, nearest, layout or "text", time_field, fields, lateness_ns)
             explain_rule(question, engine, faults, (_with_time(engine, some, time_field) for some in source))
@@ -179,6 +196,13 @@ def evaluate(  # noqa: PLR0913, PLR0917  one a command-line option
             _evaluate(engine, batch, source, layout=layout or "ndjson", stats=stats)
     if faults or source.bad:
         sys.exit(1)
+
+
+def _hindsight(epochs: Path | None) -> Hindsight | None:
+    try:
+        return None if epochs is None else read_epochs(epochs)
+    except SettingsError as error:
+        raise click.UsageError(str(error)) from error
 
 
 def _with_time(engine: Engine, some: Sequence[Mapping[str, Any]], time_field: str) -> Sequence[Mapping[str, Any]]:

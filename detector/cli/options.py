@@ -36,6 +36,13 @@ placeholders_option = click.option(
 )
 
 
+epochs_option = click.option(
+    "--epochs",
+    type=click.Path(path_type=Path),
+    help="What `isthmus clock epochs` wrote: events are dated by the clocks as they are known afterwards.",
+)
+
+
 no_cache_option = click.option(
     "--no-cache", "no_cache", is_flag=True, help="Compile every rule, and keep nothing in the user's cache folder."
 )

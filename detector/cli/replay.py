@@ -16,24 +16,25 @@ from connectors.file_replay import replay_file
 from connectors.recognition import recognise
 from connectors.record import Document, RawRecord, record_id
 from detector.alerting.one_line import one_line
-from detector.cli.options import config_option, no_cache_option, without_cache
+from detector.cli.options import config_option, epochs_option, no_cache_option, without_cache
 from detector.errors import DetectorError, SettingsError
 from detector.runtime.clock import SystemClock
-from detector.runtime.embedded.rawlog import RawLog
+from detector.runtime.embedded.rawlog import recorded
 from detector.runtime.embedded.replaying import Replayed, replay
+from detector.runtime.epochsfile import read_epochs
+from detector.runtime.stages.clocks import is_learned, sequence_of
 from detector.settings import Settings, load_settings
 from detector.task import Record
+from normalizers.clock.hindsight import Hindsight
 from normalizers.errors import NormalizerError
 from normalizers.registry import normalizer_for
 from normalizers.source import SourceProfile
-
-_READ = 5_000
-
 
 EXAMPLES = """\b
 Examples:
   isthmus replay -c isthmus.yml old/raw.db
   isthmus replay -c isthmus.yml plant-a/pacs=doors.ndjson plant-a/vpn=asa.log
+  isthmus replay --epochs epochs.ndjson old/raw.db    clocks as known afterwards
 """
 
 
@@ -44,9 +45,12 @@ Examples:
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder for the replay's databases; default a temporary one.",
 )
+@epochs_option
 @no_cache_option
 @click.argument("inputs", nargs=-1, required=True)
-def replay_command(config: Path, data: Path | None, inputs: tuple[str, ...], *, no_cache: bool) -> None:
+def replay_command(
+    config: Path, data: Path | None, epochs: Path | None, inputs: tuple[str, ...], *, no_cache: bool
+) -> None:
     """Run recorded raw records through the whole pipeline at full speed, taking time from the records.
 
     INPUT is a raw log of the engine (raw.db), or SOURCE=FILE for a file of raw records in any layout; SOURCE is the
@@ -54,11 +58,15 @@ def replay_command(config: Path, data: Path | None, inputs: tuple[str, ...], *, 
     """
     try:
         settings = without_cache(load_settings(config)) if no_cache else load_settings(config)
+        hindsight = None if epochs is None else read_epochs(epochs)
         with tempfile.TemporaryDirectory(prefix="isthmus-replay-") as folder:
             settings = msgspec.structs.replace(settings, data_dir=data or Path(folder), sinks=[], durable=False)
             began = time.perf_counter()
             done = replay(
-                settings, _records(inputs, settings), on_alert=lambda alert: click.echo(one_line(alert.document))
+                settings,
+                _records(inputs, settings, hindsight),
+                hindsight=hindsight,
+                on_alert=lambda alert: click.echo(one_line(alert.document)),
             )
             _print(done, time.perf_counter() - began)
     except (SettingsError, ConnectorError) as error:
@@ -75,24 +83,21 @@ def _print(done: Replayed, wall_s: float) -> None:
     )
 
 
-def _records(inputs: tuple[str, ...], settings: Settings) -> Iterator[Record]:
-    streams = [_of_log(Path(each), settings) if each.endswith(".db") else _of_file(each, settings) for each in inputs]
+def _records(inputs: tuple[str, ...], settings: Settings, hindsight: Hindsight | None) -> Iterator[Record]:
+    streams = [
+        _of_log(Path(each), settings) if each.endswith(".db") else _of_file(each, settings, hindsight)
+        for each in inputs
+    ]
     return heapq.merge(*streams, key=lambda record: record.ready_ns)
 
 
 def _of_log(path: Path, settings: Settings) -> Iterator[Record]:
     if not path.exists():
         raise SettingsError(f"{path}: does not exist")
-    log = RawLog(path, SystemClock(), partitions=settings.raw_partitions, durable=False)
-    offset = 0
-    while batch := log.read(offset, _READ):
-        for logged in batch:
-            yield logged.entry
-        offset = batch[-1].offset
-    log.close()
+    yield from recorded(path, SystemClock(), partitions=settings.raw_partitions)
 
 
-def _of_file(text: str, settings: Settings) -> Iterator[Record]:
+def _of_file(text: str, settings: Settings, hindsight: Hindsight | None) -> Iterator[Record]:
     source, equals, path = text.rpartition("=")
     if not equals:
         source = Path(path).name
@@ -104,17 +109,21 @@ def _of_file(text: str, settings: Settings) -> Iterator[Record]:
             click.echo(f"{path}: record {number}: {cut.rejected}; skipped", err=True)
             continue
         dataset = (known.dataset if known is not None else None) or recognise(cut.value) or "unknown"
-        ready_ns = max(ready_ns, _time_ns(cut.value, source, dataset, profile, ready_ns))
+        ready_ns = max(ready_ns, max(_times(cut.value, dataset, profile, hindsight), default=ready_ns))
         document = Document(source=source, dataset=dataset, value=cut.value, input=text, position=number)
         record_key = record_id(document, ready_ns)
         yield Record(RawRecord(record_key, source, dataset, ready_ns, cut.value), ready_ns, text, number)
 
 
-def _time_ns(value: bytes, source: str, dataset: str, profile: SourceProfile, before_ns: int) -> int:
-    """Return when a record happened, for want of when it was received; unreadable ones follow the one before."""
-    probe = RawRecord("", source, dataset, 2**62, value)
+def _times(value: bytes, dataset: str, profile: SourceProfile, hindsight: Hindsight | None) -> Iterator[int]:
+    """Yield when a record's events happened, for want of when it was received; none of an unreadable one."""
+    probe = RawRecord("", profile.id, dataset, 2**62, value)
     try:
         events = normalizer_for(dataset)(probe, profile)
     except NormalizerError:
-        return before_ns
-    return max((event.time_ns - profile.clock_offset_ns for event in events), default=before_ns)
+        return
+    for event in events:
+        known = None
+        if hindsight is not None and is_learned(event, profile):
+            known = hindsight.find(profile.id, event.time_ns, sequence=sequence_of(event))
+        yield event.time_ns - profile.clock_offset_ns if known is None else known.time_of(event.time_ns)

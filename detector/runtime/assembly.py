@@ -24,6 +24,7 @@ from detector.runtime.stages.sense import SenseParts, SenseTask
 from detector.runtime.stages.settle import ContextSettler
 from detector.runtime.stages.silence import SilencePolicy
 from detector.settings import Settings
+from normalizers.clock.hindsight import Hindsight
 from normalizers.context.enrich import Enricher
 from normalizers.context.store import ContextStore
 from normalizers.source import SourceProfile
@@ -60,9 +61,18 @@ class TaskMaker:
         ruleset: Rules.
         context: Tables that tasks look up in, kept current by the runtime.
         raw_partitions: How many partitions the raw log has.
+        hindsight: What is known of clocks afterwards; None but in a backtest.
     """
 
-    def __init__(self, settings: Settings, ruleset: RuleSet, context: ContextStore, *, raw_partitions: int) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        ruleset: RuleSet,
+        context: ContextStore,
+        *,
+        raw_partitions: int,
+        hindsight: Hindsight | None = None,
+    ) -> None:
         self._settings = settings
         self._ruleset = ruleset
         self._raw_partitions = range(raw_partitions)
@@ -80,6 +90,7 @@ class TaskMaker:
             covering=self.reach.covering(),
             silence=_silence(settings, profile_of),
             fed=self.reach.fed,
+            hindsight=hindsight,
         )
         self._settler = ContextSettler(context, enricher, engine, logsources, profile_of, int(settings.context.wait))
 

@@ -1,15 +1,17 @@
-"""What the clock of one source was taken for, event by event, over recorded records."""
+"""What the clocks of sources were taken for, event by event, and are known to be afterwards, over recorded records."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 
 import msgspec
 
 from connectors.record import RawRecord
-from detector.runtime.stages.clocks import Clocks
+from detector.runtime.stages.clocks import Clocks, is_learned, sequence_of
 from detector.runtime.stages.silence import SilencePolicy
+from normalizers.clock.hindsight import LookBack, Stretch
 from normalizers.errors import NormalizerError
+from normalizers.event import EcsEvent
 from normalizers.registry import normalizer_for
 from normalizers.source import SourceProfile
 from normalizers.timestamps import parse_iso8601
@@ -46,11 +48,7 @@ def clock_history(records: Iterable[RawRecord], profile: SourceProfile) -> Clock
     history = ClockHistory(profile.id)
     clocks = Clocks(SilencePolicy(profile_of=lambda _: profile))
     for record in records:
-        try:
-            events = normalizer_for(record.dataset)(record, profile)
-        except NormalizerError:
-            continue
-        for event in events:
+        for event in _events(record, profile):
             apparent_ns = event.time_ns - event.received_ns
             reading = clocks.correct(event, profile)
             if reading is not None:
@@ -62,3 +60,32 @@ def clock_history(records: Iterable[RawRecord], profile: SourceProfile) -> Clock
             from_ns, until_ns = (parse_iso8601(str(each)) for each in doubt)
             history.steps.append((from_ns, until_ns))
     return history
+
+
+def clock_epochs(
+    records: Iterable[RawRecord], profile_of: Callable[[str], SourceProfile], sources: Collection[str] = ()
+) -> list[Stretch]:
+    """Run the models of sources over recorded records, and return what is known of their clocks afterwards.
+
+    Args:
+        records: In the order of their append.
+        profile_of: Settings of a source.
+        sources: Only these; empty: every one whose clock is learned.
+    """
+    looking = dict[str, LookBack]()
+    for record in records:
+        profile = profile_of(record.source)
+        if (sources and record.source not in sources) or profile.clock is None or not is_learned(record, profile):
+            continue
+        for event in _events(record, profile):
+            if record.source not in looking:
+                looking[record.source] = LookBack(record.source, profile.clock)
+            looking[record.source].observe(event.time_ns, event.received_ns, sequence_of(event))
+    return [stretch for source in sorted(looking) for stretch in looking[source].stretches()]
+
+
+def _events(record: RawRecord, profile: SourceProfile) -> list[EcsEvent]:
+    try:
+        return normalizer_for(record.dataset)(record, profile)
+    except NormalizerError:
+        return []

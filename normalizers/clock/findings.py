@@ -126,9 +126,10 @@ def _told(found: ClockFinding, announced_ns: int | None) -> ClockFinding:
     return msgspec.structs.replace(found, explained=True) if near else found
 
 
-def _close_epoch(state: ClockState, policy: ClockPolicy, received_ns: int) -> None:
+def epoch_until(state: ClockState, policy: ClockPolicy, received_ns: int) -> Epoch:
+    """Return the present epoch as if it ended then."""
     x = received_ns * 1e-9
-    closed = Epoch(
+    return Epoch(
         state.epoch,
         state.epoch_from_ns,
         received_ns,
@@ -136,6 +137,10 @@ def _close_epoch(state: ClockState, policy: ClockPolicy, received_ns: int) -> No
         -state.line.slope * 1e6,
         round(half_width_s(state, policy, x) * NS),
     )
+
+
+def _close_epoch(state: ClockState, policy: ClockPolicy, received_ns: int) -> None:
+    closed = epoch_until(state, policy, received_ns)
     state.epochs = [*state.epochs, closed][-_MAX_EPOCHS:]
     state.epoch += 1
     state.epoch_from_ns = received_ns

@@ -15,7 +15,7 @@ from normalizers.clock import bounds
 from normalizers.clock.bounds import FEW, LEAST_SEEN, UNSEEN, Status
 from normalizers.clock.buckets import put
 from normalizers.clock.envelope import LEAST_BUCKETS, Envelope
-from normalizers.clock.findings import Step, announce, begin_epoch, find, settle
+from normalizers.clock.findings import Step, announce, begin_epoch, epoch_until, find, settle
 from normalizers.clock.gate import NEAR_S, QUARTER_S, whole_step
 from normalizers.clock.policy import NS, ClockPolicy
 from normalizers.clock.resolution import finer
@@ -115,6 +115,15 @@ class ClockModel:
     def epochs(self) -> list[Epoch]:
         """Return the last closed epochs, oldest first."""
         return self._state.epochs
+
+    def present_epoch(self, at_ns: int) -> Epoch:
+        """Return the present epoch with the line as known, as if it ended at a time."""
+        return epoch_until(self._state, self._policy, at_ns)
+
+    @property
+    def cell_ns(self) -> int:
+        """Return the cell of the stamps."""
+        return bounds.cell_ns(self._state)
 
     @property
     def method(self) -> str:
@@ -228,7 +237,10 @@ class ClockModel:
         if before is None or back_s <= max(_BACK_S, 3e-9 * self._half_cell_ns):
             return None
         x, line = received_ns * 1e-9, state.line
-        shift_s = -max(back_s, y - line.at_s - line.slope * (x - line.x_s))
+        before_s = (state.last_received_ns - state.last_device_ns) * 1e-9 - line.at_s
+        state.is_flushing = before_s - line.slope * (x - line.x_s) > self._ordinary_s
+        # In a backlog the lag tells how late an event is, not how far the clock went.
+        shift_s = -back_s if state.is_flushing else -max(back_s, y - line.at_s - line.slope * (x - line.x_s))
         del state.recent_xs[:], state.recent_ys[:]
         remember(state, x, y, 0.0, self._ordinary_s)
         return self._step("backwards", shift_s, y, state.last_received_ns, (device_ns, received_ns))
@@ -243,7 +255,8 @@ class ClockModel:
     def _below(self, residual_s: float, y: float, device_ns: int, received_ns: int) -> FindingKind | None:
         """Take an event that came faster than any: the line was too high, or the clock went ahead."""
         state, x = self._state, received_ns * 1e-9
-        if -residual_s <= bounds.tolerance_s(state, self._policy, x):
+        if state.is_flushing or -residual_s <= bounds.tolerance_s(state, self._policy, x):
+            state.is_flushing = state.is_flushing and self._is_flushed(device_ns, received_ns)
             if not self._is_trusting and len(state.xs) < LEAST_BUCKETS:
                 state.line.at_s += residual_s
                 state.line.x_s = x
@@ -297,7 +310,11 @@ class ClockModel:
         happened_s = received_ns * 1e-9 - residual_s
         if state.outage_from_s - self._ordinary_s <= happened_s <= state.outage_until_s:
             return True
-        return received_ns - state.last_received_ns < (device_ns - state.last_device_ns) // 5
+        return self._is_flushed(device_ns, received_ns)
+
+    def _is_flushed(self, device_ns: int, received_ns: int) -> bool:
+        """Tell whether an event follows the last one faster than it happened."""
+        return received_ns - self._state.last_received_ns < (device_ns - self._state.last_device_ns) // 5
 
     def _look_back(self, device_ns: int, received_ns: int) -> FindingKind | None:
         """Look whether the newest events are late for good."""

@@ -119,6 +119,7 @@ class ClockState(msgspec.Struct):
         ahead_age: Events since the first of these.
         loose_s: Half-width added while a new epoch is young.
         steps_s: Times of the last steps.
+        is_flushing: The epoch began inside a backlog, which is not over: its level is that of late events.
         is_settled: Stamps are corrected from the first event on: a whole-step error or a step was proved.
         is_unsynced: Nothing can be said of the clock.
         is_reported: A finding waits for its recovery.
@@ -158,6 +159,7 @@ class ClockState(msgspec.Struct):
     ahead_age: int = 0
     loose_s: float = 0.0
     steps_s: list[float] = []
+    is_flushing: bool = False
     is_settled: bool = False
     is_unsynced: bool = False
     is_reported: bool = False

@@ -20,6 +20,7 @@ from detector.runtime.embedded.store import EngineStore
 from detector.runtime.stages.presence import PresenceTask
 from detector.runtime.stages.sense import FEED_DATASETS
 from detector.settings import Settings
+from normalizers.clock.hindsight import Hindsight
 from normalizers.context.store import ContextStore
 
 _log = structlog.get_logger(__name__)
@@ -41,8 +42,13 @@ class Assembly(msgspec.Struct, frozen=True):
         self.store.close()
 
 
-def assemble(settings: Settings, clock: Clock) -> Assembly:
+def assemble(settings: Settings, clock: Clock, hindsight: Hindsight | None = None) -> Assembly:
     """Build the parts and restore their state.
+
+    Args:
+        settings: What to run.
+        clock: Wall time.
+        hindsight: What is known of clocks afterwards; None but in a backtest.
 
     Raises:
         SettingsError: Rules, context or settings are wrong.
@@ -60,7 +66,7 @@ def assemble(settings: Settings, clock: Clock) -> Assembly:
 
     def build(rules: RuleSet) -> Stages:
         tell_filters((*rules.notes, *expired_filters(rules, clock.now_ns())))
-        return build_stages(settings, rules, context_store, generation=generation)
+        return build_stages(settings, rules, context_store, generation=generation, hindsight=hindsight)
 
     driver = Driver(
         rawlog, store, build(ruleset), context_store.apply, feeds=FEED_DATASETS, keep_events=settings.wants_events()
@@ -75,9 +81,11 @@ def tell_filters(notes: Iterable[RuleFault]) -> None:
         _log.warning("filter_wants_a_look", path=note.path, line=note.line, filter=note.rule, what=note.what)
 
 
-def build_stages(settings: Settings, ruleset: RuleSet, context: ContextStore, *, generation: int) -> Stages:
+def build_stages(
+    settings: Settings, ruleset: RuleSet, context: ContextStore, *, generation: int, hindsight: Hindsight | None = None
+) -> Stages:
     """Make the tasks of one process, with empty state."""
-    maker = TaskMaker(settings, ruleset, context, raw_partitions=settings.raw_partitions)
+    maker = TaskMaker(settings, ruleset, context, raw_partitions=settings.raw_partitions, hindsight=hindsight)
     sense = [maker.sense(partition, generation) for partition in range(settings.raw_partitions)]
     return Stages(sense, [maker.correlate()], maker.group(), PresenceTask(int(settings.retention.presence)))
 

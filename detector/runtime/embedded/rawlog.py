@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -17,6 +17,9 @@ from detector.task import Record
 
 KEY_MEMORY_NS = 24 * 3_600 * 10**9
 """A sender's repeat under the same idempotency key is dropped for this long."""
+
+_READ = 5_000
+"""Records taken out at once: some megabytes."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS raw (
@@ -49,6 +52,18 @@ def open_database(path: Path, *, durable: bool) -> sqlite3.Connection:
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
     return connection
+
+
+def recorded(path: Path, clock: Clock, *, partitions: int) -> Iterator[Record]:
+    """Yield the records of a raw log that lies on disk, in the order of their append."""
+    log = RawLog(path, clock, partitions=partitions, durable=False)
+    try:
+        offset = 0
+        while batch := log.read(offset, _READ):
+            yield from (each.entry for each in batch)
+            offset = batch[-1].offset
+    finally:
+        log.close()
 
 
 class RawLog:

@@ -12,6 +12,7 @@ from detector.runtime.clock import SteppedClock
 from detector.runtime.embedded.assembly import Assembly, assemble
 from detector.settings import Settings
 from detector.task import Record
+from normalizers.clock.hindsight import Hindsight
 
 BATCH = 2_000
 AFTER_NS = 26 * 3_600 * 10**9
@@ -30,11 +31,12 @@ class Replayed(msgspec.Struct):
     alerts: dict[str, Alert] = {}
 
 
-def replay(
+def replay(  # noqa: PLR0913  what a replay may be asked for
     settings: Settings,
     records: Iterable[Record],
     *,
     batch: int = BATCH,
+    hindsight: Hindsight | None = None,
     on_alert: Callable[[Alert], None] = lambda _: None,
     on_batch: Callable[[Replayed], None] = lambda _: None,
 ) -> Replayed:
@@ -44,11 +46,12 @@ def replay(
         settings: `data_dir` should be empty: the databases are the replay's.
         records: In order of `ready_ns`.
         batch: Records appended and applied at once.
+        hindsight: What is known of clocks afterwards, for events to be dated by.
         on_alert: Called with the first revision of each alert.
         on_batch: Called after each batch.
     """
     clock = SteppedClock(0)
-    parts = assemble(settings, clock)
+    parts = assemble(settings, clock, hindsight)
     done = Replayed(alerts={})
     stream = iter(records)
     try:

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from connectors.record import hashed_id
+from connectors.record import RawRecord, hashed_id
 from detector.errors import StateError
 from detector.runtime.stages.silence import SilencePolicy, feed_fields
 from detector.task import ENGINE_DATASET, EngineEvent
 from normalizers.clock.fixed import correct_fixed
+from normalizers.clock.hindsight import METHOD, Hindsight
 from normalizers.clock.model import ClockModel, ClockReading
 from normalizers.clock.policy import ClockPolicy
 from normalizers.clock.state import ClockFinding, StoredClock, is_known_version
@@ -42,10 +43,13 @@ class Clocks:
 
     Args:
         policy: What is known of the sources besides; tells which ones settings name.
+        hindsight: What is known of clocks afterwards, for a backtest: it dates the events that it knows of. What is
+            found about clocks stays as it was found.
     """
 
-    def __init__(self, policy: SilencePolicy) -> None:
+    def __init__(self, policy: SilencePolicy, hindsight: Hindsight | None = None) -> None:
         self._policy = policy
+        self._hindsight = hindsight
         self._models: dict[str, ClockModel] = {}
         # As restored, and decoded when its source is next heard.
         self._stored: dict[str, StoredClock] = {}
@@ -63,7 +67,7 @@ class Clocks:
         """
         if event.dataset != ENGINE_DATASET:
             event.fields["convergence.feed.id"] = event.source
-        if profile.clock is None or not profile.is_clock_learned or event.dataset in UNTIMED:
+        if profile.clock is None or not is_learned(event, profile):
             correct_fixed(event, profile)
             return None
         model = self._models.get(event.source) or self._learn(event.source, profile.clock)
@@ -71,14 +75,19 @@ class Clocks:
         self._last_ns[event.source] = event.received_ns
         if event.fields.get("event.action") in SET_ACTIONS:
             model.announce(event.received_ns)
-        number = event.fields.get("event.sequence")
-        sequence = number if isinstance(number, int) and not isinstance(number, bool) else None
-        reading = model.observe(event.time_ns, event.received_ns, sequence=sequence)
+        sequence = sequence_of(event)
+        device_ns = event.time_ns
+        reading = model.observe(device_ns, event.received_ns, sequence=sequence)
         _stamp(event, reading, model.method)
         found = model.last_finding
         if reading.finding is not None and found is not None:
             about = feed_fields(profile, self._policy) | _fields(event, reading, found)
             self._told.append(_engine_event(event, found, about))
+        if self._hindsight is not None:
+            known = self._hindsight.find(event.source, device_ns, received_ns=event.received_ns, sequence=sequence)
+            if known is not None:
+                event.time_ns = device_ns
+                _stamp(event, known.read(device_ns, event.received_ns), METHOD)
         return reading
 
     def take(self) -> list[EngineEvent]:
@@ -141,6 +150,17 @@ class Clocks:
             self._yielded.pop(source, None)
             del self._last_ns[source]
             self._dirty.add(source)
+
+
+def is_learned(given: EcsEvent | RawRecord, profile: SourceProfile) -> bool:
+    """Tell whether the stamps of an event or record are those of a clock that is learned."""
+    return profile.is_clock_learned and given.dataset not in UNTIMED
+
+
+def sequence_of(event: EcsEvent) -> int | None:
+    """Return the device's own number of an event."""
+    number = event.fields.get("event.sequence")
+    return number if isinstance(number, int) and not isinstance(number, bool) else None
 
 
 def read_clocks(entries: Iterable[tuple[bytes, bytes]]) -> dict[str, StoredClock]:

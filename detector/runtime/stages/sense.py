@@ -20,6 +20,7 @@ from detector.runtime.stages.clocks import Clocks
 from detector.runtime.stages.hearing import Hearing
 from detector.runtime.stages.silence import SilencePolicy
 from detector.task import DeadLetter, EngineEvent, Feed, LogRecord, Output, PartitionClock, Record, Tick
+from normalizers.clock.hindsight import Hindsight
 from normalizers.context.enrich import Enricher
 from normalizers.context.feeds import feed_rows
 from normalizers.context.verdicts import unsettled_tables
@@ -54,6 +55,7 @@ class SenseParts(msgspec.Struct, frozen=True):
         covering: Sources whose liveness decides coverage, with their expectation in ns.
         silence: What is expected of every source.
         fed: Context tables that a feed keeps current.
+        hindsight: What is known of clocks afterwards; None but in a backtest.
     """
 
     engine: Engine
@@ -64,6 +66,7 @@ class SenseParts(msgspec.Struct, frozen=True):
     covering: dict[str, int]
     silence: SilencePolicy
     fed: frozenset[str]
+    hindsight: Hindsight | None = None
 
 
 class _Sensed(msgspec.Struct):
@@ -103,7 +106,7 @@ class SenseTask:
         self._parts = parts
         self._clock_ns = -(2**63)
         self._hearing = Hearing(parts.silence, parts.covering)
-        self._clocks = Clocks(parts.silence)
+        self._clocks = Clocks(parts.silence, parts.hindsight)
         self._positions: dict[str, int] = {}
         self._dirty: set[bytes] = set()
 

@@ -114,8 +114,30 @@ def _check_commands(folder: Path) -> None:
         assert "401 events of plant-b/turnstile, 1 steps" in drawn.stderr
     assert pictures[0].read_bytes() == pictures[1].read_bytes()
     assert pictures[2].read_bytes().startswith(b"\x89PNG")
+    _check_epochs(folder, config)
     for wrong in (["plant-a/vpn"], ["nobody"], ["plant-b/turnstile", "-o", "x.pdf"]):
         assert CliRunner().invoke(main, ["clock", "-c", config, "plot", *wrong]).exit_code in {1, 2}
+
+
+def _check_epochs(folder: Path, config: str) -> None:
+    """What is known of the clock afterwards dates the events of a backtest."""
+    epochs, raw = folder / "epochs.ndjson", str(folder / "data" / "raw.db")
+    written = CliRunner().invoke(main, ["clock", "-c", config, "epochs", "-o", str(epochs)])
+    assert written.exit_code == 0, written.output
+    assert "3 stretches of 1 clocks" in written.stderr
+    rows = [json.loads(row) for row in epochs.read_text().splitlines()]
+    assert [row["epoch"] for row in rows] == [0, 0, 1]
+    assert [round(row["offset_ns"] / NS) for row in rows] == [-180, -180, -180 - SIZE_S]
+    assert [row["sequence_from"] is None for row in rows] == [False] * 3
+    again = CliRunner().invoke(main, ["replay", "-c", config, "--epochs", str(epochs), raw])
+    assert again.exit_code == 0, again.output
+    assert "plant-b/turnstile" in again.stdout
+    none = CliRunner().invoke(main, ["clock", "-c", config, "epochs", "plant-a/vpn"])
+    assert (none.exit_code, none.stdout) == (1, "")
+    epochs.write_text('{"source": 1}\n')
+    refused = CliRunner().invoke(main, ["replay", "-c", config, "--epochs", str(epochs), raw])
+    assert refused.exit_code == 2
+    assert "epochs.ndjson:1:" in refused.stderr
 
 
 def test_without_matplotlib_the_command_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

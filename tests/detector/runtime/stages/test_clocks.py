@@ -22,12 +22,13 @@ from detector.runtime.stages.clocks import Clocks
 from detector.runtime.stages.silence import SilencePolicy
 from detector.settings import Settings, load_settings
 from detector.task import EngineEvent, Record
+from normalizers.clock.hindsight import Hindsight, LookBack
 from normalizers.clock.policy import ClockPolicy
 from normalizers.context.store import ContextStore
 from normalizers.event import EcsEvent
 from normalizers.source import SourceProfile
 from normalizers.timestamps import format_utc
-from tests.normalizers.clock.simulator import HOUR_S, LAN, NS, START_NS, Device, Observed, Path, simulate
+from tests.normalizers.clock.simulator import HOUR_S, LAN, NS, START_NS, Device, Observed, simulate
 
 POLICY = SilencePolicy(profile_of=lambda source: SourceProfile(id=source))
 
@@ -44,9 +45,13 @@ def event(source: str, observed: Observed, **fields: str | int) -> EcsEvent:
     )
 
 
-def stream(source: str, seed: int, path: Path = LAN, step_s: float = -120.0) -> list[EcsEvent]:
-    device = Device(offset_s=40.0 * seed, drift_ppm=9.0, steps=[(14 * HOUR_S, step_s)], cell_ns=NS)
-    return [event(source, each) for each in simulate(device, path, per_hour=60, hours=18, seed=seed)]
+def stream(source: str, seed: int) -> list[EcsEvent]:
+    return [event(source, each) for each in _observed(seed)]
+
+
+def _observed(seed: int) -> list[Observed]:
+    device = Device(offset_s=40.0 * seed, drift_ppm=9.0, steps=[(14 * HOUR_S, -120.0)], cell_ns=NS)
+    return simulate(device, LAN, per_hour=60, hours=18, seed=seed)
 
 
 def corrected(clocks: Clocks, events: Iterable[EcsEvent]) -> list[EcsEvent]:
@@ -112,6 +117,25 @@ def test_an_announced_change_of_time_explains_the_step() -> None:
     events[first].fields["event.action"] = "time-sync"
     corrected(clocks, events)
     assert clocks.take()[0].fields["convergence.feed.clock.explained"] == "yes"
+
+
+def test_hindsight_dates_events_in_doubt_and_changes_no_finding() -> None:
+    events, step_ns = stream("s", 1), START_NS + 14 * 3_600 * NS
+    truth = {each.id: o.true_ns for each, o in zip(events, _observed(1), strict=True)}
+    look = LookBack("s", ClockPolicy())
+    for each in events:
+        look.observe(each.time_ns, each.received_ns, None)
+    before, after = Clocks(POLICY), Clocks(POLICY, Hindsight(look.stretches()))
+    then, now = corrected(before, events), corrected(after, events)
+    assert after.take() == before.take()
+    doubt = [index for index, each in enumerate(events) if step_ns <= truth[each.id] < step_ns + 180 * NS]
+    assert max(abs(then[index].time_ns - truth[events[index].id]) for index in doubt) > 60 * NS
+    assert max(abs(now[index].time_ns - truth[events[index].id]) for index in doubt) < NS
+    assert {now[index].fields["convergence.clock.method"] for index in doubt} == {"hindsight"}
+    assert {now[index].fields["convergence.clock.epoch"] for index in doubt} == {1}
+    assert [each.fields["convergence.clock.device_time"] for each in now] == [
+        each.fields["convergence.clock.device_time"] for each in then
+    ]
 
 
 def test_fixed_and_unlearnable_sources_keep_their_settings() -> None:
