@@ -16,7 +16,7 @@ import msgspec
 from connectors import settings as inputs
 from connectors.elasticsearch import settings as elasticsearch
 from connectors.kafka import settings as kafka
-from detector import clocksettings, kafkasettings, settings
+from detector import canarysettings, clocksettings, kafkasettings, settings
 from detector.__main__ import COMMANDS, main
 from detector.alerting.sinks import settings as sinks
 from detector.duration import Duration
@@ -33,6 +33,7 @@ _STRUCTS: tuple[type[msgspec.Struct], ...] = (
     clocksettings.ClockSettings,
     settings.SilenceSettings,
     settings.ContextSettings,
+    canarysettings.CanarySettings,
     settings.HttpSettings,
     settings.CacheSettings,
     settings.RetentionSettings,

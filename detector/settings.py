@@ -14,6 +14,7 @@ from connectors.errors import ConnectorSettingsError
 from connectors.kafka.settings import KafkaTopics
 from connectors.settings import FileTail, Folder, InputSettings
 from detector.alerting.sinks.settings import ElasticsearchSink, SinkSettings, anchored
+from detector.canarysettings import CanarySettings
 from detector.clocksettings import ClockSettings, clock_of_reports, clock_policy
 from detector.correlation.plan import BUDGET
 from detector.duration import Duration, decode_duration, parse_duration
@@ -134,6 +135,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             set, but for `engine.event`, 30s.
         silence: When a silent source is told.
         context: Context tables.
+        canary: Records of our own that must come out as test alerts.
         rules: Rule files and folders; empty: the bundled rules.
         pipelines: Processing pipelines for the rules: files or folders, names of bundled ones such as windows, or
             names of those that installed pySigma plugins bring.
@@ -158,6 +160,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lateness: dict[str, Duration] = {}
     silence: SilenceSettings = SilenceSettings()
     context: ContextSettings = ContextSettings()
+    canary: CanarySettings = CanarySettings()
     rules: list[Path] = []
     pipelines: list[str] = []
     watch_rules: Duration = parse_duration("5s")

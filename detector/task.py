@@ -121,6 +121,9 @@ ENGINE_SOURCE = "isthmus/engine"
 ENGINE_DATASET = "engine.event"
 """Dataset of it: only the engine may write it."""
 
+CANARY_SOURCE = "isthmus/canary/"
+"""Begins the source of canaries, and ends in their domain: only the engine may send them."""
+
 
 class EngineEvent(msgspec.Struct, frozen=True, kw_only=True):
     """Something the engine noticed, on its way back into the raw log as a record like any other.

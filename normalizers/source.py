@@ -29,6 +29,7 @@ class SourceProfile(msgspec.Struct, frozen=True, kw_only=True):
             learned of its clock.
         journal_jump: Record numbers that may be missing without it being a gap; None: they are not looked at.
         collector: Source through which its records come, such as a door controller's server; None: straight.
+        canary: Domain that its records try out, which are the engine's own; None: it is a real source.
     """
 
     id: str
@@ -43,6 +44,7 @@ class SourceProfile(msgspec.Struct, frozen=True, kw_only=True):
     is_received_trusted: bool = True
     journal_jump: int | None = None
     collector: str | None = None
+    canary: str | None = None
 
     @property
     def is_clock_learned(self) -> bool:

@@ -191,11 +191,12 @@ def _alert(
         "first_seen": utc(draft.opened_ns),
         "last_seen": utc(draft.last_ns),
         "late": draft.late,
+        **({"test": True} if meta.is_test else {}),
     }
 
 
 def _tags(meta: RuleMeta, parties: Mapping[str, list[str]]) -> list[str]:
-    tags = ["isthmus", f"severity:{meta.level}"]
+    tags = ["isthmus", f"severity:{meta.level}", *(["test"] if meta.is_test else [])]
     tags += [tag.replace(".", ":", 1) for tag in meta.tags if tag.startswith(("gap.", "domain."))]
     tags += [f"attack:{each}" for each in technique_ids(meta.tags)]
     tags += [f"site:{each}" for each in parties.get("sites", ())]

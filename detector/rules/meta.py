@@ -20,7 +20,7 @@ STANDARD_KEYS = frozenset(
         "tags", "scope", "action", "generate",
     }
 )  # fmt: skip
-CUSTOM_KEYS = frozenset({"code", "owner", "playbook", "sentence", "actions", "version", "suppress"})
+CUSTOM_KEYS = frozenset({"code", "owner", "playbook", "sentence", "actions", "version", "suppress", "canary"})
 LEVELS = get_args(Level)
 _CLOSE = 0.8
 _UUID = re.compile(r"(?i)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")

@@ -75,7 +75,7 @@ class RuleMeta(msgspec.Struct, frozen=True, kw_only=True):
         references: Addresses.
         tags: As written, such as ``attack.t1078`` and ``gap.4``.
         falsepositives: As written.
-        custom: Our additive keys: `owner`, `playbook`, `sentence`, `actions`, `code`, `version`, `suppress`.
+        custom: Our additive keys: `owner`, `playbook`, `sentence`, `actions`, `code`, `version`, `suppress`, `canary`.
         path: File it came from.
         line: 1-based line of its document.
         generate: False when it exists only for correlations (Sigma's `generate`).
@@ -100,6 +100,11 @@ class RuleMeta(msgspec.Struct, frozen=True, kw_only=True):
     generate: bool = True
     semantic_hash: str = ""
     filters: tuple[AppliedFilter, ...] = ()
+
+    @property
+    def is_test(self) -> bool:
+        """Whether its matches are canaries, and its alerts tests."""
+        return "canary" in self.custom
 
 
 class Suppress(msgspec.Struct, frozen=True):

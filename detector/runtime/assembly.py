@@ -18,12 +18,14 @@ from detector.rules.loader import load_rules
 from detector.rules.logsources import LogSourceMap
 from detector.rules.model import RuleSet
 from detector.rules.placeholders import context_lists
+from detector.runtime.canary.records import RULES as CANARY_RULES
 from detector.runtime.reach import Reach
 from detector.runtime.stages.group import GroupTask
 from detector.runtime.stages.sense import SenseParts, SenseTask
 from detector.runtime.stages.settle import ContextSettler
 from detector.runtime.stages.silence import SilencePolicy
 from detector.settings import Settings
+from detector.task import CANARY_SOURCE
 from normalizers.clock.hindsight import Hindsight
 from normalizers.context.enrich import Enricher
 from normalizers.context.store import ContextStore
@@ -41,14 +43,14 @@ def read_rules(settings: Settings) -> RuleSet:
     """
     try:
         ruleset = load_rules(
-            settings.rules or [bundled_rules()],
+            [*(settings.rules or [bundled_rules()]), *([CANARY_RULES] if settings.canary.every else [])],
             pipelines=settings.pipelines,
             placeholders=context_lists(settings.context.folder),
             cache=open_cache(settings.rules_cache.folder, enabled=settings.rules_cache.enabled),
         )
     except RuleErrors as error:
         raise SettingsError(f"rules have faults:\n{error}") from error
-    if not ruleset.rules:
+    if all(rule.meta.is_test for rule in ruleset.rules.values()):
         raise SettingsError("there is no rule: nothing would be detected; give `rules` a file or folder that has some")
     return ruleset
 
@@ -116,6 +118,8 @@ class TaskMaker:
 def _profile_lookup(profiles: dict[str, SourceProfile]) -> Callable[[str], SourceProfile]:
     @lru_cache(maxsize=MAX_UNKNOWN_SOURCES)
     def lookup(source: str) -> SourceProfile:
+        if source.startswith(CANARY_SOURCE):
+            return SourceProfile(id=source, clock=None, canary=source.removeprefix(CANARY_SOURCE))
         return profiles.get(source) or SourceProfile(id=source)
 
     return lookup

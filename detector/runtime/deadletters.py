@@ -10,7 +10,7 @@ import msgspec
 from connectors.recognition import recognise
 from connectors.record import Document
 from detector.errors import DetectorError
-from detector.task import DeadLetter
+from detector.task import CANARY_SOURCE, ENGINE_DATASET, DeadLetter
 
 RAW_STAGES = frozenset({"recognise", "normalize", "sense"})
 """Stages whose letters are raw records, kept whole: only those can be put back."""
@@ -70,6 +70,8 @@ def document_of(stored: StoredDeadLetter, datasets: Mapping[str, str], dataset: 
     letter = stored.letter
     if letter.stage not in RAW_STAGES:
         raise NotRetriableError(f"is of stage {letter.stage}; only raw records can be put back")
+    if letter.source.startswith(CANARY_SOURCE) or ENGINE_DATASET in (dataset, letter.dataset):
+        raise NotRetriableError("says that it is of the engine itself, which sends its own records anew")
     chosen = dataset or letter.dataset or datasets.get(letter.source) or recognise(letter.value)
     if not chosen:
         raise NotRetriableError("no recogniser knows it; say what it is with --dataset")

@@ -16,6 +16,7 @@ from normalizers.timestamps import parse_iso8601
 
 OURS = (
     "convergence.clock.",
+    "convergence.canary.",
     "convergence.person",
     "convergence.asset",
     "convergence.approval.",

@@ -19,11 +19,13 @@ class NdjsonSink(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="n
         path: File, reopened when it was rotated away; ``-`` is standard output.
         name: For messages and metrics.
         sync: Sync each line to disk.
+        tests: Also take test alerts, which canaries make.
     """
 
     path: str = "-"
     name: str = "ndjson"
     sync: bool = False
+    tests: bool = False
 
 
 class WebhookSink(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="webhook"):
@@ -36,6 +38,7 @@ class WebhookSink(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="
         timeout: For one attempt.
         attempts: Before the sink counts as unavailable and the delivery starts anew.
         name: For messages and metrics.
+        tests: Also take test alerts, which canaries make: not where a telephone rings.
     """
 
     url: str
@@ -44,6 +47,7 @@ class WebhookSink(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="
     timeout: Duration = parse_duration("10s")
     attempts: int = 5
     name: str = "webhook"
+    tests: bool = False
 
 
 _NAMESPACE = re.compile(r"[a-z0-9_]{1,100}", re.ASCII)
@@ -60,6 +64,7 @@ class ElasticsearchSink(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
         keep_alerts: Age at which `isthmus deploy elastic` has alerts deleted.
         keep_events: The same for events.
         name: For messages and metrics.
+        tests: Also take test alerts, which canaries make; `convergence.alert.test` tells them.
     """
 
     connection: Elasticsearch
@@ -69,6 +74,7 @@ class ElasticsearchSink(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     keep_alerts: Duration = parse_duration("400d")
     keep_events: Duration = parse_duration("30d")
     name: str = "elasticsearch"
+    tests: bool = True
 
     def __post_init__(self) -> None:
         """Refuse what is no part of a data stream's name."""
@@ -83,11 +89,13 @@ class KafkaSink(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="ka
         connection: The cluster.
         topic: Must exist.
         name: For messages and metrics.
+        tests: Also take test alerts, which canaries make; the header `test` tells them.
     """
 
     connection: KafkaConnection
     topic: str = "isthmus.alerts.v1"
     name: str = "kafka"
+    tests: bool = True
 
 
 SinkSettings = NdjsonSink | WebhookSink | ElasticsearchSink | KafkaSink

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from detector.alerting.sinks.delivery import EventSink, Sink
 from detector.alerting.sinks.ndjson import NdjsonFile
 from detector.alerting.sinks.settings import ElasticsearchSink, KafkaSink, NdjsonSink, SinkSettings
+from detector.alerting.sinks.testalerts import WithoutTests
 from detector.alerting.sinks.webhook import Webhook
 from detector.task import DeadLetter
 
@@ -18,6 +19,11 @@ def build_sink(settings: SinkSettings) -> Sink:
     Raises:
         SettingsError: They cannot be met.
     """
+    sink = _sink(settings)
+    return sink if settings.tests else WithoutTests(sink)
+
+
+def _sink(settings: SinkSettings) -> Sink:
     if isinstance(settings, NdjsonSink):
         return NdjsonFile(settings)
     if isinstance(settings, ElasticsearchSink):

@@ -11,10 +11,13 @@ import structlog
 from connectors.intake import Connector
 from connectors.table import build_connector
 from detector.alert import Alert
+from detector.alerting.contract import is_test
 from detector.alerting.sinks.table import build_event_sinks, build_sink
 from detector.rules.filters import newly_expired
 from detector.rules.model import RuleSet
 from detector.runtime.assembly import read_rules
+from detector.runtime.canary.sending import send_canaries
+from detector.runtime.canary.watching import CanaryWatch
 from detector.runtime.clock import Clock
 from detector.runtime.embedded.assembly import Assembly, assemble, tell_filters
 from detector.runtime.embedded.delivery import MAX_BACKLOG, Delivery
@@ -41,7 +44,8 @@ class EmbeddedEngine:
         self._clock = clock
         self._on_alerts = on_alerts
         self._looked_ns = clock.now_ns()
-        self.metrics = EngineMetrics(settings.sources)
+        self.canaries = CanaryWatch(settings, clock)
+        self.metrics = EngineMetrics(settings.sources, self.canaries.families)
         self.parts: Assembly = assemble(settings, clock)
         parts = self.parts
         self._worker = Worker(
@@ -91,6 +95,7 @@ class EmbeddedEngine:
             OSError: An address is taken or not ours.
             ConnectorSettingsError: A file that an input needs cannot be read.
         """
+        every_s = self._settings.canary.every / 10**9
         self.intake.start()
         self._delivery.start()
         self._events.start()
@@ -98,6 +103,8 @@ class EmbeddedEngine:
             asyncio.create_task(self._worker.run(), name="worker"),
             asyncio.create_task(self._housekeeping(), name="housekeeping"),
             asyncio.create_task(self.reloading.run(), name="reloading"),
+            asyncio.create_task(self.canaries.run(), name="canary watch"),
+            asyncio.create_task(send_canaries(self.intake.append, self._clock, every_s), name="canaries"),
         ]
         try:
             for connector in self.connectors:
@@ -149,7 +156,11 @@ class EmbeddedEngine:
         """Return what `/healthz` says; `status` is `ok`, or what is wrong."""
         alive = bool(self._tasks) and not self._tasks[0].done()
         down = [name for name, up in self._delivery.up.items() if not up]
-        problems = [*(["worker ended"] if not alive else []), *(f"sink {name} unavailable" for name in down)]
+        problems = [
+            *(["worker ended"] if not alive else []),
+            *(f"sink {name} unavailable" for name in down),
+            *self.canaries.problems(),
+        ]
         return {
             "status": "ok" if not problems else "; ".join(problems),
             "rules": _count(self.reloading.active),
@@ -158,6 +169,7 @@ class EmbeddedEngine:
             "lag": self._lag(),
             "sink_backlog": self._delivery.backlog(),
             "dead_letters": self.parts.store.count_dead_letters(),
+            "canaries": self.canaries.report(),
         }
 
     def _lag(self) -> int:
@@ -167,7 +179,10 @@ class EmbeddedEngine:
         self.metrics.count(progress)
 
     def _committed(self, alerts: list[Alert]) -> None:
-        self._on_alerts(alerts)
+        for alert in alerts:
+            if is_test(alert.document):
+                self.canaries.saw(alert.document)
+        self._on_alerts([alert for alert in alerts if not is_test(alert.document)])
         self._delivery.wake()
 
     def look_at_filters(self) -> None:

@@ -13,7 +13,7 @@ from connectors.recognition import recognise
 from connectors.record import Document, hashed_id
 from detector.runtime.clock import Clock
 from detector.runtime.embedded.rawlog import RawLog
-from detector.task import ENGINE_DATASET, DeadLetter
+from detector.task import CANARY_SOURCE, ENGINE_DATASET, DeadLetter
 
 MAX_WAITING_BYTES = 32 << 20
 """Documents that wait for their append; above it `put` waits, which stops the reading of sockets."""
@@ -68,6 +68,14 @@ class BatchingIntake:
         named, unknown = self._name_datasets(documents)
         if unknown:
             self._on_reject(unknown)
+        await self.append(named)
+
+    async def append(self, named: Sequence[Document]) -> None:
+        """Append documents whose datasets are known, such as the engine's own; otherwise as `put`.
+
+        Raises:
+            SourceUnavailableError: As `put`.
+        """
         if not named:
             return
         size = sum(len(document.value) for document in named)
@@ -77,7 +85,7 @@ class BatchingIntake:
                 await self._changed.wait()
             if self._stopping:
                 raise SourceUnavailableError("the engine is stopping; send again later")
-            self._waiting.append((named, future))
+            self._waiting.append((list(named), future))
             self._waiting_bytes += size
             self._changed.notify_all()
         await future
@@ -95,9 +103,9 @@ class BatchingIntake:
         unknown = list[DeadLetter]()
         for document in documents:
             dataset = document.dataset or self._datasets.get(document.source) or recognise(document.value)
-            if dataset == ENGINE_DATASET:
-                reason = "only the engine itself may say what the engine noticed"
-                unknown.append(self._letter(document.source, dataset, document.value, reason, "recognise"))
+            if dataset == ENGINE_DATASET or document.source.startswith(CANARY_SOURCE):
+                reason = "only the engine itself may say what the engine noticed, and send canaries"
+                unknown.append(self._letter(document.source, dataset or "", document.value, reason, "recognise"))
             elif dataset is None:
                 reason = "no recogniser knows this record; set `dataset` of the source, or try `isthmus inspect`"
                 unknown.append(self._letter(document.source, "", document.value, reason, "recognise"))

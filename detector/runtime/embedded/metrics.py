@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Info, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 from detector.rules.model import RuleSet
 from detector.runtime.embedded.driver import Progress
+
+
+class _Asked(Collector):
+    """Figures that are asked for when they are read."""
+
+    def __init__(self, collect: Callable[[], Iterable[GaugeMetricFamily]]) -> None:
+        self._collect = collect
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        """Ask."""
+        return self._collect()
 
 
 class EngineMetrics:
@@ -15,10 +28,14 @@ class EngineMetrics:
 
     Args:
         sources: Sources that the settings name; all others are one label.
+        canaries: Returns what is true of canaries now.
     """
 
-    def __init__(self, sources: Collection[str] = ()) -> None:
+    def __init__(
+        self, sources: Collection[str] = (), canaries: Callable[[], Iterable[GaugeMetricFamily]] = lambda: ()
+    ) -> None:
         self._registry = CollectorRegistry()
+        self._registry.register(_Asked(canaries))
         self._sources = frozenset(sources)
         self.records = Counter("isthmus_records", "Raw records applied.", registry=self._registry)
         self.events = Counter("isthmus_events", "ECS events made of them.", registry=self._registry)

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from detector.alert import Alert
+from detector.alerting.contract import is_test
 from detector.errors import StateError
 from detector.runtime.deadletters import StoredDeadLetter
 from detector.runtime.embedded.rawlog import open_database
@@ -263,13 +264,8 @@ class EngineStore:
     def _write_outputs(self, checkpoint: Checkpoint) -> None:
         for alert in checkpoint.alerts:
             document = _document_encoder.encode(alert.document)
-            event = alert.document.get("event", {})
-            self._db.execute(
-                "INSERT INTO alerts VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET revision = excluded.revision,"
-                " time = excluded.time, severity = excluded.severity, document = excluded.document"
-                " WHERE excluded.revision > alerts.revision",
-                (alert.id, alert.revision, alert.document.get("@timestamp", ""), event.get("severity", 0), document),
-            )
+            if not is_test(alert.document):
+                self._write_alert(alert, document)
             self._db.execute(
                 "INSERT INTO alert_log (id, revision, document) VALUES (?, ?, ?)", (alert.id, alert.revision, document)
             )
@@ -284,6 +280,15 @@ class EngineStore:
         self._db.executemany(
             "INSERT INTO events (id, event) VALUES (?, ?)",
             ((e.id, _document_encoder.encode(e)) for e in checkpoint.events),
+        )
+
+    def _write_alert(self, alert: Alert, document: bytes) -> None:
+        event = alert.document.get("event", {})
+        self._db.execute(
+            "INSERT INTO alerts VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET revision = excluded.revision,"
+            " time = excluded.time, severity = excluded.severity, document = excluded.document"
+            " WHERE excluded.revision > alerts.revision",
+            (alert.id, alert.revision, alert.document.get("@timestamp", ""), event.get("severity", 0), document),
         )
 
     def _insert_dead_letters(self, letters: Iterable[DeadLetter]) -> None:

@@ -11,6 +11,7 @@ from connectors.intake import Connector
 from connectors.kafka.admin import administering
 from connectors.kafka.client import client_arguments
 from connectors.table import build_connector
+from detector.runtime.canary.sending import send_canaries
 from detector.runtime.clock import Clock
 from detector.runtime.embedded.intake import BatchingIntake
 from detector.runtime.embedded.rawlog import RawLog
@@ -44,6 +45,7 @@ class Connecting:
 
     def __init__(self, settings: Settings, clock: Clock, instance: str) -> None:
         self._settings, self._kafka = settings, settings.cluster()
+        self._clock = clock
         client = client_arguments(self._kafka.connection, f"{self._kafka.prefix}-connect-{instance}")
         folder = settings.data_dir / FOLDER
         folder.mkdir(parents=True, exist_ok=True)
@@ -61,6 +63,7 @@ class Connecting:
         )
         self.connectors: list[Connector] = [build_connector(each, self._intake) for each in settings.inputs]
         self._forwarding: asyncio.Task[None] | None = None
+        self._canaries: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Check the topics, then start every input.
@@ -74,6 +77,8 @@ class Connecting:
         await self._check_topics()
         self._intake.start()
         self._forwarding = asyncio.create_task(self._forwarder.run(), name="forwarding")
+        every_s = self._settings.canary.every / 10**9
+        self._canaries = asyncio.create_task(send_canaries(self._intake.append, self._clock, every_s), name="canaries")
         for connector in self.connectors:
             await connector.start()
         _log.info("connectors_started", inputs=len(self.connectors))
@@ -91,6 +96,8 @@ class Connecting:
         """Stop taking; what was not forwarded yet is kept for the next start."""
         for connector in self.connectors:
             await connector.stop()
+        if self._canaries is not None:
+            self._canaries.cancel()
         if self._forwarding is not None:
             await self._intake.stop()
             self._forwarding.cancel()

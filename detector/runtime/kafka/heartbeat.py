@@ -20,24 +20,36 @@ EVERY_S = 10.0
 _SILENT_S = 8.0
 """A raw partition whose clock was not heard for so long has no worker; clocks come every second."""
 
+_LOOK_S = 0.5
+"""What is urgent is in a beat of its own: silence, look and write stay below ten seconds together."""
+
 _json = msgspec.json.Encoder()
 _log = structlog.get_logger(__name__)
 
 
 class Heartbeat:
-    """Writes a JSON document to the heartbeat topic; what cannot be written is left out, not kept.
+    """Writes a JSON document to the heartbeat topic, at once when something urgent changes, else every ten seconds.
+
+    What cannot be written is left out, not kept.
 
     Args:
         client: Arguments for clients of the broker.
         topic: The heartbeat topic.
         name: Of the worker.
         report: Returns the document.
+        urgent: Returns what of it must not wait for the next beat.
     """
 
     def __init__(
-        self, client: Mapping[str, Any], topic: str, name: str, report: Callable[[], dict[str, object]]
+        self,
+        client: Mapping[str, Any],
+        topic: str,
+        name: str,
+        report: Callable[[], dict[str, object]],
+        urgent: Callable[[], object],
     ) -> None:
         self._client, self._topic, self._name, self._report = client, topic, name, report
+        self._urgent = urgent
 
     async def run(self) -> None:
         """Beat until cancelled."""
@@ -46,8 +58,10 @@ class Heartbeat:
             try:
                 await producer.start()
                 while True:
+                    told, due_s = self._urgent(), time.monotonic() + EVERY_S
                     await producer.send_and_wait(self._topic, _json.encode(self._report()), key=self._name.encode())
-                    await asyncio.sleep(EVERY_S)
+                    while time.monotonic() < due_s and self._urgent() == told:  # noqa: ASYNC110  it is asked for
+                        await asyncio.sleep(_LOOK_S)
             except (KafkaError, OSError) as error:
                 _log.warning("heartbeat_failed", reason=repr(error))
                 await asyncio.sleep(EVERY_S)

@@ -8,16 +8,17 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from detector.runtime.canary.watching import CanaryWatch
 from detector.runtime.kafka.ownership import Ownership
 
 Family = CounterMetricFamily | GaugeMetricFamily
 
 
 class WorkerMetrics(Collector):
-    """One registry a worker; labels are stages and partitions."""
+    """One registry a worker; labels are stages, partitions and canaries."""
 
-    def __init__(self, ownerships: Mapping[str, Ownership]) -> None:
-        self._ownerships = ownerships
+    def __init__(self, ownerships: Mapping[str, Ownership], canaries: CanaryWatch) -> None:
+        self._ownerships, self._canaries = ownerships, canaries
         self._registry = CollectorRegistry()
         self._registry.register(self)
 
@@ -40,3 +41,4 @@ class WorkerMetrics(Collector):
             for partition, behind in ownership.lag().items():
                 lag.add_metric([name, str(partition)], behind)
         yield from (records, lost, tasks, owned, lag)
+        yield from self._canaries.families()

@@ -15,8 +15,10 @@ import structlog
 from connectors.kafka.admin import administering
 from connectors.kafka.client import client_arguments, start_client
 from detector.runtime.assembly import TaskMaker, read_rules
+from detector.runtime.canary.watching import CanaryWatch
 from detector.runtime.clock import Clock
 from detector.runtime.kafka.app import StageApp, build_app
+from detector.runtime.kafka.canaries import follow_test_alerts
 from detector.runtime.kafka.contextlog import ContextLog
 from detector.runtime.kafka.deliver import DELIVER, build_deliverers
 from detector.runtime.kafka.ends import Ends
@@ -68,7 +70,8 @@ class Worker:
         self._context: ContextLog | None = None
         self._watchdog: Watchdog | None = None
         self.ownerships: dict[str, Ownership] = {}
-        self.pages = StatusPages(self.health, WorkerMetrics(self.ownerships).text)
+        self._canaries = CanaryWatch(settings, clock)
+        self.pages = StatusPages(self.health, WorkerMetrics(self.ownerships, self._canaries).text)
 
     async def start(self) -> None:
         """Join the consumer groups.
@@ -130,6 +133,7 @@ class Worker:
             *(f"{name} is being taken over" for name in opening),
             *(["context stands still"] if report["context_behind"] else []),
             *(f"raw partition {each} has no worker" for each in self._unworked()),
+            *self._canaries.problems(),
         ]
         return {"status": "; ".join(problems) or "ok", **report}
 
@@ -151,7 +155,11 @@ class Worker:
             },
             "raw_partitions_without_worker": self._unworked(),
             "context_behind": self._context is not None and self._context.is_behind,
+            "canaries": self._canaries.report(),
         }
+
+    def _urgent(self) -> object:
+        return self._unworked(), list(self._canaries.overdue())
 
     def _unworked(self) -> list[int]:
         """Return raw partitions without a worker, as far as this one can tell: it hears clocks when it correlates."""
@@ -168,9 +176,12 @@ class Worker:
         return context
 
     async def _watch(self) -> None:
-        heartbeat = Heartbeat(self._client, TopicNames(self._kafka.prefix).heartbeat, self._name, self.report)
+        names = TopicNames(self._kafka.prefix)
+        heartbeat = Heartbeat(self._client, names.heartbeat, self._name, self.report, self._urgent)
         self._run("heartbeat", heartbeat.run())
         self._run("beat", self._beat())
+        self._run("canary watch", self._canaries.run())
+        self._run("test alerts", follow_test_alerts(self._client, names.test_alerts, self._canaries.saw))
         signs = {name: each.alive_s for name, each in self.ownerships.items()}
         self._watchdog = Watchdog({**signs, "the event loop": lambda: self._beat_s})
         self._watchdog.start()

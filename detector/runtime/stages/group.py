@@ -105,7 +105,8 @@ class GroupTask:
         touched = {draft.alert_id, *self._group_of(draft.alert_id)} if before is not None else {draft.alert_id}
         self._remove(draft.alert_id)
         revision = 0 if before is None else before.revision
-        self._put(draft.alert_id, _Known(draft, links_of(draft), revision, bundle=self._writer.bundle))
+        links = frozenset[str]() if self._writer.meta(draft.rule_id).is_test else links_of(draft)
+        self._put(draft.alert_id, _Known(draft, links, revision, bundle=self._writer.bundle))
         self._newest_ns = max(self._newest_ns, draft.ready_ns)
         touched |= self._group_of(draft.alert_id)
         return [alert for alert_id in sorted(touched) if (alert := self._revise(alert_id, draft.alert_id)) is not None]

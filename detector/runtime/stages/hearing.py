@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from detector.runtime.stages.journals import Journals
 from detector.runtime.stages.runs import Runs
 from detector.runtime.stages.silence import Silence, SilencePolicy
-from detector.task import ENGINE_DATASET, EngineEvent, Heard, Record
+from detector.task import CANARY_SOURCE, ENGINE_DATASET, EngineEvent, Heard, Record
 from normalizers.event import EcsEvent
 
 
@@ -25,13 +25,15 @@ class Hearing:
         self._runs = Runs(covering)
 
     def hear(self, entry: Record) -> None:
-        """Take a record, whether or not it can be read; what the engine itself notices says nothing of its sources."""
+        """Take a record, whether or not it can be read; what the engine itself sends says nothing of its sources."""
         self._silence.advance(entry.ready_ns)
-        if entry.record.dataset != ENGINE_DATASET:
+        if entry.record.dataset != ENGINE_DATASET and not entry.record.source.startswith(CANARY_SOURCE):
             self._silence.hear(entry)
 
     def understand(self, entry: Record, events: Sequence[EcsEvent]) -> None:
         """Take what the record last heard says, with its clock corrected; not called when it could not be read."""
+        if entry.record.source.startswith(CANARY_SOURCE):
+            return
         for event in events:
             self._silence.note(event)
             self._journals.note(event, entry)

@@ -83,7 +83,7 @@ def grants(settings: Settings, kafka: KafkaSettings, who: Principals) -> list[Gr
 
 
 def _worker(names: TopicNames, fan_out: Sequence[str], account: str) -> list[Grant]:
-    logs = (names.candidates, names.drafts, names.context, names.alerts)
+    logs = (names.candidates, names.drafts, names.context, names.alerts, names.test_alerts)
     states = tuple(names.state(stage) for stage in STATEFUL_STAGES)
     written = (names.events, *fan_out, names.heartbeat, names.audit, names.dead_letters)
     # What the engine notices itself is a record like any other, so workers also write the raw log.

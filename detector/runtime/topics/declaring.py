@@ -48,6 +48,7 @@ def _topics(settings: Settings, kafka: KafkaSettings) -> Iterator[tuple[str, int
     yield names.alerts, 1, _kept(_ALERTS)
     for name in names.fan_outs(kafka.fan_out):
         yield name, 1, _kept(_ALERTS)
+    yield names.test_alerts, 1, _kept(_HEARTBEAT)
     yield names.heartbeat, 1, _kept(_HEARTBEAT)
     yield names.audit, 1, _kept(_AUDIT)
     yield names.dead_letters, 1, _kept(_DEAD_LETTERS)

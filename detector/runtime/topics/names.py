@@ -28,6 +28,7 @@ class TopicNames:
         self.drafts = f"{prefix}.drafts.v1"
         self.context = f"{prefix}.context.v1"
         self.alerts = f"{prefix}.alerts.v1"
+        self.test_alerts = f"{prefix}.alerts.test.v1"
         self.heartbeat = f"{prefix}.heartbeat.v1"
         self.audit = f"{prefix}.audit.v1"
         self.dead_letters = f"{prefix}.dlq.v1"

@@ -54,6 +54,7 @@ def folder(tmp_path: Path) -> Path:
     )
     (tmp_path / "isthmus.yml").write_text(
         "rules: [rules]\npipelines: [windows]\ncontext: {folder: context}\nhttp: {enabled: false}\ndata_dir: data\n"
+        "canary: {every: 0s}\n"
     )
     return tmp_path
 

@@ -67,6 +67,6 @@ CHANGES = {
 def settings_of(folder: Path, rules: str, more: str = "") -> Path:
     (folder / "rules.yml").write_text(rules)
     (folder / "isthmus.yml").write_text(
-        "data_dir: data\nrules: [rules.yml]\ncheckpoint: 50ms\nlateness: {default: 1s}\n" + more
+        "data_dir: data\nrules: [rules.yml]\ncheckpoint: 50ms\nlateness: {default: 1s}\ncanary: {every: 0s}\n" + more
     )
     return folder / "isthmus.yml"

@@ -1,44 +1,116 @@
-"""Workers say what they do, and what nobody does."""
+"""Workers say what they do, what nobody does, and what did not come through."""
 
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+import subprocess
+import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from detector.runtime.canary.records import ALERTS
+from detector.runtime.kafka.transport import SESSION_S
 from detector.runtime.topics.names import TopicNames
 from detector.settings import Settings
 from tests.integration.kafka.line import kafka_of, make_topics, read_all, settings_for
 from tests.integration.kafka.workers import WorkerProcess
 from tests.integration.servers.kafka.broker import KafkaBroker
 
+Beat = dict[str, Any]
 
-async def test_names_raw_partitions_without_a_worker(kafka: KafkaBroker, tmp_path: Path) -> None:
+
+async def test_names_a_raw_partition_that_loses_its_worker_within_ten_seconds(
+    kafka: KafkaBroker, tmp_path: Path
+) -> None:
+    """Ten seconds from the last clock heard; what it had committed may be read up to a session after its death."""
     settings = settings_for(tmp_path, kafka.bootstrap, "unworked")
     await make_topics(settings)
-    worker = WorkerProcess(tmp_path / "isthmus.yml", "lonely", stages="correlate")
+    watching = WorkerProcess(tmp_path / "isthmus.yml", "watching", stages="correlate")
+    sensing = WorkerProcess(tmp_path / "isthmus.yml", "sensing", stages="sense")
     try:
-        await worker.at_work()
-        beat = await _beat_that_names(settings, [0, 1, 2, 3])
+        await watching.at_work()
+        await sensing.at_work()
+        beat, _ = await _beat_that(settings, lambda beat: _stands(beat) and not beat["raw_partitions_without_worker"])
         assert beat["stages"]["correlate"]["partitions"] == [0, 1, 2, 3]
-        assert beat["stages"]["correlate"]["open"] == [0, 1, 2, 3]
+        await _every_clock(settings)
+        killed_s = time.time()
+        sensing.kill()
+        _, at_s = await _beat_that(
+            settings, lambda beat: beat["raw_partitions_without_worker"] == [0, 1, 2, 3], killed_s
+        )
+        assert at_s - killed_s < 10 + SESSION_S, f"named {at_s - killed_s:.1f} s after the worker was killed"
+    finally:
+        watching.kill()
+        sensing.kill()
+
+
+async def test_names_canaries_that_do_not_come_out(kafka: KafkaBroker, tmp_path: Path) -> None:
+    """Taken by a connector, out as test alerts; overdue in the heartbeat, the log and nowhere before it is killed."""
+    settings = settings_for(tmp_path, kafka.bootstrap, "canaries", raw=2, candidates=2)
+    path = tmp_path / "isthmus.yml"
+    path.write_text(path.read_text() + "data_dir: data\ncanary: {every: 2s, within: 4s}\n")
+    await make_topics(settings, recorded=False)
+    worker = WorkerProcess(path, "worker")
+    try:
+        with _connector(path) as connector:
+            beat, _ = await _beat_that(settings, lambda beat: set(beat["canaries"]["sent"]) == set(ALERTS))
+            connector.send_signal(signal.SIGKILL)
+        beat, _ = await _beat_that(settings, lambda beat: set(beat["canaries"]["overdue"]) == set(ALERTS))
+        assert all(7 <= seconds <= 20 for seconds in beat["canaries"]["overdue"].values())
+        assert "canary of domain ot has not come out for 7 s" in worker.log.read_text()
     finally:
         worker.kill()
+    alerts = await read_all(kafka.bootstrap, TopicNames("canaries").alerts)
+    assert {each.headers["test"] for each in alerts} == {b"true"}
+    assert {each.headers["domain"] for each in alerts} >= {b"it", b"ot", b"physical"}
 
 
-async def _beat_that_names(settings: Settings, partitions: list[int], *, timeout_s: float = 40.0) -> dict[str, Any]:
+@contextmanager
+def _connector(settings: Path) -> Iterator[subprocess.Popen[bytes]]:
+    with settings.with_name("connector.log").open("ab") as log:
+        process = subprocess.Popen(  # noqa: S603  our own command
+            [sys.executable, "-m", "detector", "connect", "-c", str(settings), "--instance", "here"],
+            env={**os.environ},
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+async def _every_clock(settings: Settings) -> None:
+    """Wait until each raw partition has told its clock, so that none is named for want of a first one."""
+    kafka, told = kafka_of(settings), set[int]()
+    while len(told) < kafka.partitions.raw:
+        records = await read_all(kafka.connection.brokers[0], TopicNames(kafka.prefix).candidates)
+        passed = (msgspec.msgpack.decode((each.value or b"")[2:]) for each in records)
+        told = {each["partition"] for each in passed}
+
+
+def _stands(beat: Beat) -> bool:
+    return "correlate" in beat["stages"] and beat["stages"]["correlate"]["open"] == [0, 1, 2, 3]
+
+
+async def _beat_that(
+    settings: Settings, holds: Callable[[Beat], bool], after_s: float = 0.0, *, timeout_s: float = 60.0
+) -> tuple[Beat, float]:
+    """Wait for a heartbeat of which something holds; return it, and when it was written."""
     kafka = kafka_of(settings)
     deadline_s = time.monotonic() + timeout_s
-    seen = 0
     while time.monotonic() < deadline_s:
-        beats = await read_all(kafka.connection.brokers[0], TopicNames(kafka.prefix).heartbeat)
-        for each in beats[seen:]:
-            beat: dict[str, Any] = msgspec.json.decode(each.value or b"")
-            if "correlate" in beat["stages"] and beat["raw_partitions_without_worker"] == partitions and seen:
-                return beat
-        seen = len(beats)
+        for each in await read_all(kafka.connection.brokers[0], TopicNames(kafka.prefix).heartbeat):
+            beat: Beat = msgspec.json.decode(each.value or b"")
+            if each.timestamp / 1_000 >= after_s and "correlate" in beat["stages"] and holds(beat):
+                return beat, each.timestamp / 1_000
         await asyncio.sleep(0.5)
-    raise TimeoutError(f"no heartbeat named {partitions}")
+    raise TimeoutError("no heartbeat said so")

@@ -55,7 +55,7 @@ def login(guarded_kafka: GuardedBroker, authority: Authority, password_file: Pat
     commands = [line for line in printed.stdout.splitlines() if not line.startswith("#")]
     asyncio.run(_give(guarded_kafka.bootstrap, commands))
     check = CliRunner().invoke(main, ["topics", "check", "-c", str(path)])
-    assert (check.exit_code, "0 of 13 topics" in check.stderr) == (1, True), check.output
+    assert (check.exit_code, "0 of 14 topics" in check.stderr) == (1, True), check.output
     assert asyncio.run(_own_topics(guarded_kafka.bootstrap)) == [], "asking for topics has made some"
     applied = CliRunner().invoke(main, ["topics", "apply", "-c", str(path)])
     assert applied.exit_code == 0, applied.output

@@ -58,11 +58,11 @@ def setup(tmp_path: Path, kafka: KafkaBroker) -> Setup:
 def test_apply_makes_what_is_planned_once(setup: Setup) -> None:
     """Check finds everything missing, then nothing; a second apply has nothing to say."""
     missing = setup.run("check")
-    assert (missing.exit_code, missing.stdout.count("\n+ ") + 1) == (1, 13)
+    assert (missing.exit_code, missing.stdout.count("\n+ ") + 1) == (1, 14)
     assert setup.run("plan").stdout == missing.stdout
     applied = setup.run("apply")
     assert (applied.exit_code, applied.stdout) == (0, missing.stdout)
-    assert "13 of 13 topics are as declared" in applied.stderr
+    assert "14 of 14 topics are as declared" in applied.stderr
     assert "replication is 1" in applied.stderr
     again, checked = setup.run("apply"), setup.run("check")
     assert (again.exit_code, again.stdout, checked.exit_code, checked.stdout) == (0, "", 0, "")

@@ -39,6 +39,7 @@ def test_every_log_and_state_of_the_design_has_its_topic() -> None:
         "plant.drafts.v1": 1,
         "plant.context.v1": 1,
         "plant.alerts.v1": 1,
+        "plant.alerts.test.v1": 1,
         "plant.heartbeat.v1": 1,
         "plant.audit.v1": 1,
         "plant.dlq.v1": 1,

@@ -1,0 +1,1 @@
+"""Canaries: records of ours that go the way of all others and must come out as test alerts."""
