@@ -42,6 +42,7 @@ MAX_INPUTS = 100_000
 _CANARY = "convergence.canary.domain"
 _STATE_VERSION = b"\x01"
 _encoder = msgspec.msgpack.Encoder()
+_ANY = LogSource()
 _log = structlog.get_logger(__name__)
 
 
@@ -80,26 +81,42 @@ class _Sensed(msgspec.Struct):
         fields: What rules read of it.
         logsource: Where it comes from.
         before: What it causes beside matches.
+        rules: Those that match it.
     """
 
     event: EcsEvent
     bare: dict[str, Value]
     fields: Mapping[str, Any]
     logsource: LogSource
-    before: list[Output]
+    before: Sequence[Output] = ()
+    rules: list[DetectionRule] = []
 
 
 class _Read(msgspec.Struct):
-    """A record with the events made of it."""
+    """A record on its way from step to step.
+
+    Attributes:
+        entry: The record.
+        profile: Settings of its source.
+        events: What it says.
+        told: What that says of the source's clock.
+        sensed: The events with their context.
+        failed: Set when it cannot be read; nothing else comes of it then.
+    """
 
     entry: Record
-    events: list[_Sensed]
+    profile: SourceProfile
+    events: list[EcsEvent] = []
+    told: list[EngineEvent] = []
+    sensed: list[_Sensed] = []
+    failed: DeadLetter | None = None
 
 
 class SenseTask:
     """Normalizes, corrects, enriches and matches the records of one raw partition.
 
-    Records become events one by one, in order; all events of a batch are matched at once.
+    Each of these is done for all records of a batch before the next: what comes of a record is the same as if it came
+    alone, and a processor's caches hold one step's code and tables at a time.
     """
 
     def __init__(self, partition: int, generation: int, parts: SenseParts) -> None:
@@ -114,15 +131,14 @@ class SenseTask:
 
     def process(self, records: Sequence[LogRecord]) -> list[Output]:
         """Apply raw records and ticks in log order."""
-        steps = [step for entry in records for step in self._steps(entry)]
-        sensed = [each for step in steps if isinstance(step, _Read) for each in step.events]
-        rules = iter(self._rules_of(sensed))
+        steps = [self._step(entry) for entry in records if isinstance(entry, Record | Tick)]
+        reads = [step for step in steps if isinstance(step, _Read)]
+        for work in (_normalize, self._correct, self._enrich):
+            _each(reads, work)
+        self._match([sensed for read in reads for sensed in read.sensed])
         outputs = list[Output]()
         for step in steps:
-            if isinstance(step, _Read):
-                outputs.extend(self._caused(step, [next(rules) for _ in step.events]))
-            else:
-                outputs.append(step)
+            self._tell(step, outputs)
         return outputs
 
     def left_out(self) -> Counter[str]:
@@ -165,6 +181,26 @@ class SenseTask:
         self._hearing.succeed(before._hearing)
         self._clocks.succeed(before._clocks)
 
+    def _step(self, entry: Record | Tick) -> _Read | Record | Tick:
+        """Return what is to be read, a record that is none but a repeat, or a tick."""
+        if isinstance(entry, Tick) or self._is_repeat(entry):
+            return entry
+        return _Read(entry, self._parts.profile_of(entry.record.source))
+
+    def _tell(self, step: _Read | Record | Tick, outputs: list[Output]) -> None:
+        if isinstance(step, Tick):
+            outputs.append(self._tick(step))
+        else:
+            entry = step if isinstance(step, Record) else step.entry
+            self._clock_ns = max(self._clock_ns, entry.ready_ns)
+        if isinstance(step, _Read):
+            outputs += self._caused(step)
+            outputs += step.told
+            self._hear(step)
+        outputs += self._hearing.told()
+        if self._hearing.has_ended:
+            outputs.append(self._partition_clock())
+
     def _tick(self, tick: Tick) -> PartitionClock:
         if tick.clock_ns is not None:
             self._clock_ns = max(self._clock_ns, tick.clock_ns)
@@ -174,71 +210,54 @@ class SenseTask:
     def _partition_clock(self) -> PartitionClock:
         return PartitionClock(self._partition, self._clock_ns, self._generation, self._hearing.heard())
 
-    def _steps(self, entry: LogRecord) -> Iterator[_Read | PartitionClock | DeadLetter | EngineEvent]:
-        step = self._step(entry)
-        if step is not None:
-            yield step
-        yield from self._clocks.take()
-        yield from self._hearing.told()
-        if self._hearing.has_ended:
-            yield self._partition_clock()
-
-    def _step(self, entry: LogRecord) -> _Read | PartitionClock | DeadLetter | None:
-        if isinstance(entry, Tick):
-            return self._tick(entry)
-        if not isinstance(entry, Record):
-            return None
-        self._clock_ns = max(self._clock_ns, entry.ready_ns)
-        if self._is_repeat(entry):
-            return None
-        self._hearing.hear(entry)
+    def _correct(self, read: _Read) -> None:
         try:
-            read = _Read(entry, list(self._sense(entry)))
-        except Exception as error:  # noqa: BLE001  one of two broad catches: around one record
-            return _failed(entry.record, error)
-        self._hearing.understand(entry, [each.event for each in read.events])
-        return read
+            for event in read.events:
+                self._clocks.correct(event, read.profile)
+        finally:
+            read.told = self._clocks.take()
 
-    def _sense(self, entry: Record) -> Iterator[_Sensed]:
-        record = entry.record
+    def _enrich(self, read: _Read) -> None:
         parts = self._parts
-        profile = parts.profile_of(record.source)
-        for event in normalizer_for(record.dataset)(record, profile):
-            self._clocks.correct(event, profile)
-            before = list[Output]()
-            if record.dataset in FEED_DATASETS:
-                before.extend(Feed(rows) for rows in feed_rows(event, entry.ready_ns + KNOWN_AFTER_NS))
+        read.sensed = sensed = []
+        for event in read.events:
+            before = _fed(event, read.entry) if event.dataset in FEED_DATASETS else ()
             bare = dict(event.fields)
-            parts.enricher.enrich(event, profile)
-            if profile.canary is not None:
-                event.fields |= {_CANARY: profile.canary, "convergence.canary.round": format_utc(event.time_ns)}
-            logsource = parts.logsources.of(event.dataset, event.fields) or LogSource()
-            yield _Sensed(event, bare, parts.engine.fields_of(event), logsource, before)
+            parts.enricher.enrich(event, read.profile)
+            if read.profile.canary is not None:
+                event.fields |= {_CANARY: read.profile.canary, "convergence.canary.round": format_utc(event.time_ns)}
+            logsource = parts.logsources.of(event.dataset, event.fields) or _ANY
+            sensed.append(_Sensed(event, bare, parts.engine.fields_of(event), logsource, before))
 
-    def _rules_of(self, sensed: Sequence[_Sensed]) -> list[list[DetectionRule]]:
-        """Return the rules that match each event."""
-        rules = [list[DetectionRule]() for _ in sensed]
+    def _hear(self, read: _Read) -> None:
+        self._hearing.hear(read.entry)
+        if read.failed is None:
+            self._hearing.understand(read.entry, read.events)
+
+    def _match(self, sensed: Sequence[_Sensed]) -> None:
+        """Find the rules that match each event."""
         fields, logsources = [each.fields for each in sensed], [each.logsource for each in sensed]
         for row, rule in self._parts.engine.match_batch(fields, logsources):
             # A canary is nobody's act: it is matched against all rules, and counts for its own only.
             if rule.meta.is_test or _CANARY not in sensed[row].event.fields:
-                rules[row].append(rule)
-        return rules
+                sensed[row].rules.append(rule)
 
-    def _caused(self, read: _Read, rules: Iterable[Sequence[DetectionRule]]) -> list[Output]:
+    def _caused(self, read: _Read) -> list[Output]:
+        if read.failed is not None:
+            return [read.failed]
         caused = list[Output]()
         try:
-            for sensed, matched in zip(read.events, rules, strict=True):
+            for sensed in read.sensed:
                 caused += sensed.before
                 if _CANARY not in sensed.event.fields:
                     caused.append(sensed.event)
-                for rule in matched:
-                    caused += self._match(rule, sensed, read.entry.ready_ns)
-        except Exception as error:  # noqa: BLE001  as above
+                for rule in sensed.rules:
+                    caused += self._effects(rule, sensed, read.entry.ready_ns)
+        except Exception as error:  # noqa: BLE001  as below
             return [_failed(read.entry.record, error)]
         return caused
 
-    def _match(self, rule: DetectionRule, sensed: _Sensed, ready_ns: int) -> Sequence[Output]:
+    def _effects(self, rule: DetectionRule, sensed: _Sensed, ready_ns: int) -> Sequence[Output]:
         event = sensed.event
         tables = unsettled_tables(event.fields, rule.field_paths, self._parts.fed)
         unsettled = None
@@ -259,6 +278,25 @@ class SenseTask:
             del self._positions[oldest]
             self._dirty.add(b"i" + oldest.encode())
         return False
+
+
+def _each(reads: Iterable[_Read], step: Callable[[_Read], None]) -> None:
+    """Take a step with every record that can still be read."""
+    for read in reads:
+        if read.failed is None:
+            try:
+                step(read)
+            except Exception as error:  # noqa: BLE001  one of two broad catches: around one record
+                read.failed, read.sensed = _failed(read.entry.record, error), []
+
+
+def _normalize(read: _Read) -> None:
+    record = read.entry.record
+    read.events = normalizer_for(record.dataset)(record, read.profile)
+
+
+def _fed(event: EcsEvent, entry: Record) -> list[Feed]:
+    return [Feed(rows) for rows in feed_rows(event, entry.ready_ns + KNOWN_AFTER_NS)]
 
 
 def _failed(record: RawRecord, error: Exception) -> DeadLetter:
