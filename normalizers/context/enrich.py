@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from normalizers.context.clocksteps import add_explanation
-from normalizers.context.network import add_zones
+from normalizers.context.network import add_verdict
 from normalizers.context.people import add_people
 from normalizers.context.permission import add_approval, add_schedule
 from normalizers.context.places import add_places
@@ -32,8 +32,8 @@ class Enricher:
         """
         view = self._store.view(event.received_ns if known_ns is None else known_ns, event.time_ns)
         add_people(event, profile, view)
-        assets = add_places(event, profile, view)
-        add_zones(event, assets, view)
+        places = add_places(event, profile, view)
+        add_verdict(event, places.source.end, places.destination.end, view)
         add_schedule(event, view)
-        add_approval(event, assets.get("destination") or assets.get("principal"), view)
+        add_approval(event, places.destination.asset or places.principal.asset, view)
         add_explanation(event, view)

@@ -7,23 +7,8 @@ from normalizers.context.store import View
 from normalizers.event import EcsEvent, Value
 
 
-def add_zones(event: EcsEvent, assets: dict[str, Asset], view: View) -> None:
-    """Add the zones of source, destination and host, and the conduit's verdict for flows."""
-    fields = event.fields
-    source = _zone(fields.get("source.ip"), assets.get("source"), view)
-    destination = _zone(fields.get("destination.ip"), assets.get("destination"), view)
-    host = _zone(fields.get("host.ip"), assets.get("principal"), view)
-    for end, zone in (("source", source), ("destination", destination), ("host", host)):
-        if zone is not None:
-            fields[f"convergence.zone.{end}"] = zone.zone_id
-            if zone.zone_class is not None:
-                fields[f"convergence.zone.{end}_class"] = zone.zone_class
-    category = fields.get("event.category")
-    if "source.ip" in fields and "destination.ip" in fields and isinstance(category, list) and "network" in category:
-        _add_verdict(fields, (source, assets.get("source")), (destination, assets.get("destination")), view)
-
-
-def _zone(address: Value, asset: Asset | None, view: View) -> Zone | None:
+def zone_of(address: Value, asset: Asset | None, view: View) -> Zone | None:
+    """Return the zone of an asset, else of an address or the first of several."""
     if asset is not None and asset.zone is not None:
         return view.zone(asset.zone)
     if isinstance(address, list):
@@ -31,10 +16,27 @@ def _zone(address: Value, asset: Asset | None, view: View) -> Zone | None:
     return view.zone_of_address(address) if isinstance(address, str) else None
 
 
+def zone_fields(end: str, zone: Zone | None) -> dict[str, Value]:
+    """Return the fields of the zone of an end."""
+    if zone is None:
+        return {}
+    fields: dict[str, Value] = {f"convergence.zone.{end}": zone.zone_id}
+    if zone.zone_class is not None:
+        fields[f"convergence.zone.{end}_class"] = zone.zone_class
+    return fields
+
+
 End = tuple[Zone | None, Asset | None]
 
 
-def _add_verdict(fields: dict[str, Value], source: End, destination: End, view: View) -> None:
+def add_verdict(event: EcsEvent, source: End, destination: End, view: View) -> None:
+    """Add what the conduits say of a flow."""
+    fields = event.fields
+    category = fields.get("event.category")
+    if "source.ip" not in fields or "destination.ip" not in fields:
+        return
+    if not isinstance(category, list) or "network" not in category:
+        return
     if source[0] is None or destination[0] is None:
         fields["convergence.conduit.verdict"] = "unknown"
         return
@@ -60,10 +62,12 @@ def _between(source: End, destination: End, view: View) -> list[Conduit]:
                 ranked.append((ends[0] + ends[1], narrow, conduit.conduit_id, conduit))
         return [conduit for _, _, _, conduit in sorted(ranked, key=lambda each: each[:3], reverse=True)]
 
-    names = (
-        part for zone, asset in (source, destination) for part in (zone and zone.zone_id, asset and asset.asset_id)
-    )
-    return view.remembered_flow("|".join(str(name) for name in names), compute)
+    return view.remembered(("between", *_names(source), *_names(destination)), compute)
+
+
+def _names(end: End) -> tuple[str | None, str | None]:
+    zone, asset = end
+    return zone.zone_id if zone is not None else None, asset.asset_id if asset is not None else None
 
 
 def _specificity(pattern: str | None, end: End) -> int | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from normalizers.context.schema import Approval, Asset, Schedule
@@ -20,6 +19,44 @@ _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _BEST = ("approved", "single_approver", "self_approved", "late", "expired", "out_of_scope", "rejected")
 FOUR_EYES = 2
 _MINUTE_NS = 60 * 10**9
+_MINUTES = 256
+"""Minutes that a place's schedule remembers its word for."""
+
+
+class _Plan:
+    """The schedule of a place, and what it said of the minutes last asked about.
+
+    Args:
+        name: The schedule's.
+        windows: Its windows.
+        zone: Time zone of the place.
+    """
+
+    def __init__(self, name: str, windows: list[Schedule], zone: str | None) -> None:
+        self.name = name
+        self._windows, self._zone = windows, zone
+        self._verdicts: dict[int, str] = {}
+
+    def verdict(self, minute: int) -> str:
+        """Judge one minute: schedules know nothing shorter, and events of one time ask alike."""
+        found = self._verdicts.get(minute)
+        if found is None:
+            if len(self._verdicts) >= _MINUTES:
+                self._verdicts.clear()
+            self._verdicts[minute] = found = self._judge(minute)
+        return found
+
+    def _judge(self, minute: int) -> str:
+        if not self._windows:
+            return "unknown"
+        for window in self._windows:
+            name = window.timezone or self._zone
+            if name is None:
+                return "unknown"
+            local = datetime.fromtimestamp(minute * 60, UTC).astimezone(ZoneInfo(name))
+            if _is_inside(window, local):
+                return "in"
+        return "out"
 
 
 def add_schedule(event: EcsEvent, view: View) -> None:
@@ -28,29 +65,17 @@ def add_schedule(event: EcsEvent, view: View) -> None:
     start = fields.get("convergence.location.id") or fields.get("convergence.location.site")
     if not isinstance(start, str):
         return
+    plan = view.remembered(("schedule", start), lambda: _plan(start, view))
+    if plan is not None:
+        fields["convergence.schedule.name"] = plan.name
+        fields["convergence.schedule.verdict"] = plan.verdict(event.time_ns // _MINUTE_NS)
+
+
+def _plan(start: str, view: View) -> _Plan | None:
     chain = view.ancestors(start)
     name = next((each.schedule for each in chain if each.schedule), None)
-    if name is None:
-        return
-    fields["convergence.schedule.name"] = name
-    windows = tuple(view.schedule(name))
     zone = next((each.timezone for each in chain if each.timezone), None)
-    fields["convergence.schedule.verdict"] = _schedule_verdict(windows, zone, event.time_ns // _MINUTE_NS)
-
-
-@lru_cache(maxsize=4_096)
-def _schedule_verdict(windows: tuple[Schedule, ...], zone: str | None, minute: int) -> str:
-    """Judge one minute: schedules know nothing shorter, and events of one time ask alike."""
-    if not windows:
-        return "unknown"
-    for window in windows:
-        name = window.timezone or zone
-        if name is None:
-            return "unknown"
-        local = datetime.fromtimestamp(minute * 60, UTC).astimezone(ZoneInfo(name))
-        if _is_inside(window, local):
-            return "in"
-    return "out"
+    return None if name is None else _Plan(name, view.schedule(name), zone)
 
 
 def _is_inside(window: Schedule, local: datetime) -> bool:

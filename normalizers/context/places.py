@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from normalizers.context.schema import Asset, Location
+from collections.abc import Mapping
+
+import msgspec
+
+from normalizers.context.network import zone_fields, zone_of
+from normalizers.context.schema import Asset, Location, Zone
 from normalizers.context.store import View
-from normalizers.event import EcsEvent, Value
+from normalizers.event import EcsEvent, Scalar, Value
 from normalizers.source import SourceProfile
 
 PRINCIPAL = (
@@ -20,40 +25,91 @@ PRINCIPAL = (
 """Fields that name the asset an event is about, the most telling first."""
 
 
-def add_places(event: EcsEvent, profile: SourceProfile, view: View) -> dict[str, Asset]:
-    """Add assets and locations of the principal, the source and the destination.
+_SOURCE = ("source.ip", "source.address")
+_DESTINATION = ("destination.ip", "convergence.session.target", "destination.address")
 
-    Returns:
-        The assets found, by role: principal, source, destination.
+
+class Place(msgspec.Struct, frozen=True):
+    """What is known of the principal or an end of an event: the same for every event that names it alike.
+
+    Attributes:
+        asset: The asset that it is.
+        zone: Network zone that it lies in.
+        fields: Fields that say so.
     """
+
+    asset: Asset | None
+    zone: Zone | None
+    fields: dict[str, Value]
+
+    @property
+    def end(self) -> tuple[Zone | None, Asset | None]:
+        """Its zone and asset, as conduits name them."""
+        return self.zone, self.asset
+
+
+class Places(msgspec.Struct, frozen=True):
+    """The places of an event."""
+
+    principal: Place
+    source: Place
+    destination: Place
+
+
+def add_places(event: EcsEvent, profile: SourceProfile, view: View) -> Places:
+    """Add assets, locations and zones of the principal, the source and the destination."""
     fields = event.fields
-    names = {
-        "principal": _first_known(fields, PRINCIPAL, view),
-        "source": _first_known(fields, ("source.ip", "source.address"), view),
-        "destination": _first_known(
-            fields, ("destination.ip", "convergence.session.target", "destination.address"), view
-        ),
-    }
-    found = {role: asset for role, asset in names.items() if asset is not None}
-    for role, suffix in (("principal", ""), ("source", "_source"), ("destination", "_destination")):
-        asset = found.get(role)
-        site = profile.site if role == "principal" else None
-        if asset is not None or site is not None:
-            fields.update(_place_fields(suffix, view, asset, site))
-    principal = found.get("principal")
-    if principal is not None:
-        _add_coverage(fields, view, principal)
-        if "ot.controller.id" in fields:
-            fields.setdefault("ot.controller.name", principal.asset_id)
+    places = Places(
+        _principal(_named(fields, PRINCIPAL), profile.site, view),
+        _end("source", _named(fields, _SOURCE), view),
+        _end("destination", _named(fields, _DESTINATION), view),
+    )
+    for place in (places.principal, places.source, places.destination):
+        fields.update(place.fields)
+    if places.principal.asset is not None and "ot.controller.id" in fields:
+        fields.setdefault("ot.controller.name", places.principal.asset.asset_id)
     _add_egress(fields, view)
     _add_exits(fields, view)
-    return found
+    return places
 
 
-def _first_known(fields: dict[str, Value], paths: tuple[str, ...], view: View) -> Asset | None:
-    for path in paths:
-        value = fields.get(path)
-        for name in value if isinstance(value, list) else (value,):
+Named = tuple[Scalar | tuple[Scalar, ...], ...]
+"""Values of some fields in their order; None where there is none."""
+
+
+def _named(fields: dict[str, Value], paths: tuple[str, ...]) -> Named:
+    return tuple([tuple(value) if isinstance(value, list) else value for value in map(fields.get, paths)])
+
+
+def _principal(names: Named, site: str | None, view: View) -> Place:
+    def compute() -> Place:
+        named = {path: value for path, value in zip(PRINCIPAL, names, strict=True) if value is not None}
+        asset = _first_known(names, view)
+        zone = zone_of(_value(named.get("host.ip")), asset, view)
+        fields = _place_fields("", view, asset, site) | zone_fields("host", zone)
+        if asset is not None:
+            fields |= _coverage(named, view, asset)
+        return Place(asset, zone, fields)
+
+    return view.remembered(("principal", site, *names), compute)
+
+
+def _end(end: str, names: Named, view: View) -> Place:
+    def compute() -> Place:
+        asset = _first_known(names, view)
+        zone = zone_of(_value(names[0]), asset, view)
+        return Place(asset, zone, _place_fields(f"_{end}", view, asset, None) | zone_fields(end, zone))
+
+    return view.remembered((end, *names), compute)
+
+
+def _value(named: Scalar | tuple[Scalar, ...]) -> Value:
+    return list(named) if isinstance(named, tuple) else named
+
+
+def _first_known(names: Named, view: View) -> Asset | None:
+    for value in names:
+        for name in value if isinstance(value, tuple) else (value,):
             if isinstance(name, str) and name:
                 asset = view.asset_named(name)
                 if asset is not None:
@@ -62,13 +118,8 @@ def _first_known(fields: dict[str, Value], paths: tuple[str, ...], view: View) -
 
 
 def _place_fields(suffix: str, view: View, asset: Asset | None, site: str | None) -> dict[str, Value]:
-    """Return the fields of an asset and its place; the same for every event about it."""
-
-    def compute() -> dict[str, Value]:
-        fields = {} if asset is None else _asset_fields(f"convergence.asset{suffix}.", asset)
-        return fields | _location_fields(f"convergence.location{suffix}.", view, asset, site)
-
-    return view.remembered_place(f"{suffix}|{'' if asset is None else asset.asset_id}|{site}", compute)
+    fields = {} if asset is None else _asset_fields(f"convergence.asset{suffix}.", asset)
+    return fields | _location_fields(f"convergence.location{suffix}.", view, asset, site)
 
 
 def _asset_fields(prefix: str, asset: Asset) -> dict[str, Value]:
@@ -138,26 +189,36 @@ def _add_exits(fields: dict[str, Value], view: View) -> None:
     site = fields.get("convergence.location.site")
     if "physical.portal.id" not in fields or not isinstance(site, str):
         return
-    portals = view.portals_of(site)
-    if portals:
-        fields["convergence.location.egress"] = "full" if all(each.exit_reader for each in portals) else "partial"
+    egress = view.remembered(("exits", site), lambda: _exits(view.portals_of(site)))
+    if egress is not None:
+        fields["convergence.location.egress"] = egress
 
 
-def _add_coverage(fields: dict[str, Value], view: View, principal: Asset) -> None:
+def _exits(portals: list[Location]) -> str | None:
+    if not portals:
+        return None
+    return "full" if all(each.exit_reader for each in portals) else "partial"
+
+
+def _coverage(named: Mapping[str, object], view: View, principal: Asset) -> dict[str, Value]:
     """Name the cameras that look at a portal, and how long they keep their pictures."""
-    if "physical.portal.id" in fields or "physical.portal.name" in fields:
-        fields.setdefault("physical.portal.name", principal.name or principal.asset_id)
+    fields: dict[str, Value] = {}
+    if "physical.portal.id" in named or "physical.portal.name" in named:
+        if "physical.portal.name" not in named:
+            fields["physical.portal.name"] = principal.name or principal.asset_id
         cameras = view.assets_covering(principal.asset_id)
         if cameras:
             fields["convergence.camera.id"] = [camera.asset_id for camera in cameras]
             kept = [camera.retention_days for camera in cameras if camera.retention_days is not None]
             if kept:
                 fields["convergence.camera.retention_days"] = min(kept)
-    elif "physical.camera.id" in fields:
-        fields.setdefault("physical.camera.name", principal.name or principal.asset_id)
+    elif "physical.camera.id" in named:
+        if "physical.camera.name" not in named:
+            fields["physical.camera.name"] = principal.name or principal.asset_id
         fields["convergence.camera.id"] = [principal.asset_id]
         if principal.retention_days is not None:
             fields["convergence.camera.retention_days"] = principal.retention_days
+    return fields
 
 
 def _add_egress(fields: dict[str, Value], view: View) -> None:
@@ -165,7 +226,7 @@ def _add_egress(fields: dict[str, Value], view: View) -> None:
     address = fields.get("source.ip")
     if not isinstance(address, str):
         return
-    site = view.site_of_egress(address)
+    site = view.remembered(("egress", address), lambda: view.site_of_egress(address))
     fields["convergence.source.own_egress"] = "no" if site is None else "yes"
     if site is not None:
         fields.setdefault("convergence.location_source.site", site.location_id)

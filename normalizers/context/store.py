@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 
 from normalizers.context.columns import TABLES
 from normalizers.context.history import History
+from normalizers.context.memo import Memo, keep
 from normalizers.context.rows import ContextRows
 from normalizers.context.schema import (
     Approval,
@@ -28,8 +29,8 @@ from normalizers.context.schema import (
 )
 
 T = TypeVar("T")
-MAX_MEMO = 100_000
-"""Entries of what lookups computed; a landscape has fewer pairs of assets that talk."""
+REMEMBERED = frozenset({"assets", "zones", "conduits", "locations", "schedules"})
+"""Tables that come from files and seldom change: what is computed of them is remembered."""
 
 MAX_DEPTH = 16
 """Levels of places inside places."""
@@ -47,12 +48,13 @@ class View:
         time_ns: Rows must be valid then.
     """
 
-    __slots__ = ("_store", "known_ns", "time_ns")
+    __slots__ = ("_memory", "_store", "known_ns", "time_ns")
 
     def __init__(self, store: ContextStore, known_ns: int, time_ns: int) -> None:
         self._store = store
         self.known_ns = known_ns
         self.time_ns = time_ns
+        self._memory = store.memo.at(known_ns, time_ns)
 
     def known_at(self, known_ns: int) -> View:
         """Return the same moment as it was known at another time."""
@@ -104,30 +106,23 @@ class View:
                 return found
         return None
 
-    def remembered(self, key: tuple[str, str], tables: tuple[History[Any], ...], compute: Callable[[], T]) -> T:
-        """Return what was computed before, as long as the tables it rests on do not depend on time."""
-        if not all(table.timeless for table in tables):
-            return compute()
-        memo: dict[tuple[str, str], Any] = self._store.memo
-        if key not in memo:
-            if len(memo) >= MAX_MEMO:
-                memo.clear()
-            memo[key] = compute()
-        found: T = memo[key]
+    def remembered(self, key: tuple[Hashable, ...], compute: Callable[[], T]) -> T:
+        """Return what was computed before under a key, or compute it.
+
+        Args:
+            key: Names what is computed, and all of the event that it is computed from.
+            compute: Looks up in tables of `REMEMBERED` only.
+        """
+        try:
+            found: T = self._memory[key]
+        except KeyError:
+            found = compute()
+            keep(self._memory, key, found)
         return found
-
-    def remembered_place(self, name: str, compute: Callable[[], T]) -> T:
-        """Return what was computed of assets and locations."""
-        return self.remembered(("place", name), (self._store.assets, self._store.locations), compute)
-
-    def remembered_flow(self, name: str, compute: Callable[[], T]) -> T:
-        """Return what was computed of conduits and their ends."""
-        tables = (self._store.conduits, self._store.assets, self._store.zones)
-        return self.remembered(("flow", name), tables, compute)
 
     def conduits(self) -> list[Conduit]:
         """Return all conduits."""
-        return self.remembered(("conduits", ""), (self._store.conduits,), self._conduits)
+        return self.remembered(("conduits",), self._conduits)
 
     def _conduits(self) -> list[Conduit]:
         found = [self._store.conduits.find(key, self.known_ns, self.time_ns) for key in self._store.conduits]
@@ -144,7 +139,7 @@ class View:
             found = [self._store.locations.find(key, self.known_ns, self.time_ns) for key in self._store.locations]
             return [each for each in found if each is not None and each.type == "portal" and each.site == site]
 
-        return self.remembered(("portals", site), (self._store.locations,), compute)
+        return self.remembered(("portals", site), compute)
 
     def ancestors(self, location_id: str | None) -> list[Location]:
         """Return a location and what it lies in, innermost first."""
@@ -160,17 +155,13 @@ class View:
                 following = location.parent
             return chain
 
-        return self.remembered(("ancestors", location_id or ""), (self._store.locations,), compute)
+        return self.remembered(("ancestors", location_id), compute)
 
     def schedule(self, name: str) -> list[Schedule]:
         """Return the windows of a schedule."""
-
-        def compute() -> list[Schedule]:
-            keys = [key for key in self._store.schedules if key[0] == name]
-            found = [self._store.schedules.find(key, self.known_ns, self.time_ns) for key in keys]
-            return [each for each in found if each is not None]
-
-        return self.remembered(("schedule", name), (self._store.schedules,), compute)
+        keys = [key for key in self._store.schedules if key[0] == name]
+        found = [self._store.schedules.find(key, self.known_ns, self.time_ns) for key in keys]
+        return [each for each in found if each is not None]
 
     def approvals(self) -> list[Approval]:
         """Return all approvals that are known."""
@@ -186,7 +177,7 @@ class ContextStore:
     """All context tables with the indexes that lookups need.
 
     Attributes:
-        memo: What lookups computed from tables that do not depend on time; emptied by every change.
+        memo: What lookups computed from the tables of `REMEMBERED`.
     """
 
     def __init__(self) -> None:
@@ -204,7 +195,7 @@ class ContextStore:
         self.covering = defaultdict[str, dict[str, None]](dict)
         self.zone_networks: Networks = {}
         self.egress_networks: Networks = {}
-        self.memo: dict[tuple[str, str], Any] = {}
+        self.memo = Memo()
         self._markers = defaultdict[str, list[tuple[int, int]]](list)
 
     def apply(self, rows: ContextRows) -> None:
@@ -218,8 +209,9 @@ class ContextStore:
         table = TABLES.get(rows.table)
         if table is None or (not rows.rows and not rows.replace):
             return
-        self.memo.clear()
         parsed = [msgspec.convert(row, table.row) for row in rows.rows]
+        if rows.table in REMEMBERED:
+            self.memo.note(parsed, rows.known_at_ns)
         history = self.others.get(rows.table) or getattr(self, rows.table)
         history.add(parsed, rows.known_at_ns, replace=rows.replace)
         for row in parsed:
