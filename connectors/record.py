@@ -59,12 +59,11 @@ def hashed_id(*parts: str | int | bytes) -> str:
     Returns:
         32 hexadecimal characters of BLAKE2b.
     """
-    digest = hashlib.blake2b(digest_size=ID_BYTES)
+    told = list[bytes]()
     for part in parts:
         data = part if isinstance(part, bytes) else str(part).encode("utf-8", "surrogatepass")
-        digest.update(len(data).to_bytes(4, "big"))
-        digest.update(data)
-    return digest.hexdigest()
+        told += (len(data).to_bytes(4, "big"), data)
+    return hashlib.blake2b(b"".join(told), digest_size=ID_BYTES).hexdigest()
 
 
 def record_id(document: Document, received_ns: int) -> str:

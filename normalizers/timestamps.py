@@ -26,29 +26,42 @@ _FIRST_NS = 0
 _LAST_NS = 7_258_118_400 * NS
 """2200-01-01: a device whose clock says more is not telling a time."""
 
+_KEPT = 4_096
+"""Minutes and seconds that are remembered as read or written: records of one time come together."""
+
+_QUARTER_NS = 900 * NS
+"""Offsets from UTC are multiples of it, so a year begins with one everywhere."""
+
+_CLEARLY_NEAREST_NS = 180 * 86_400 * NS
+"""A day so near to the receipt is nearer in no other year."""
+
+_LEAP = 60
+"""A leap second is the same instant as the second after it for everything we compare."""
+
 _FILETIME_EPOCH = 116_444_736_000_000_000
 """1970-01-01 in 100 ns ticks since 1601-01-01 (Microsoft, FILETIME structure)."""
 
 _ISO = re.compile(
     r"""
-    (?P<year>\d{4}) - (?P<month>\d{1,2}) - (?P<day>\d{1,2})
-    [Tt\ ]+
-    (?P<hour>\d{1,2}) : (?P<minute>\d{2}) (?: : (?P<second>\d{2}) (?: [.,] (?P<fraction>\d{1,18}) )? )?
+    (?P<minute> \d{4}-\d{1,2}-\d{1,2} [Tt\ ]+ \d{1,2}:\d{2} )
+    (?: : (?P<second>\d{2}) (?: [.,] (?P<fraction>\d{1,18}) )? )?
     \ ? (?P<offset> [Zz] | [+-]\d{2} (?: :?\d{2} )? )?
     """,
     re.VERBOSE | re.ASCII,
 )
 """ISO 8601 / RFC 3339 as really written: a space for T, one-digit days, a comma, 7-digit fractions, no zone."""
 
+_NUMBER = re.compile(r"\d+")
+
 _BSD = re.compile(
-    r"(?P<month>[A-Za-z]{3})\s+(?P<day>\d{1,2})\s+(?P<hour>\d{2}):(?P<minute>\d{2}):(?P<second>\d{2})"
-    r"(?:\.(?P<fraction>\d{1,9}))?",
+    r"(?P<minute>[A-Za-z]{3}\s+\d{1,2}\s+\d{2}:\d{2}):(?P<second>\d{2})(?:\.(?P<fraction>\d{1,9}))?",
     re.ASCII,
 )
 """RFC 3164 section 4.1.2: ``Dec 10 06:55:46``; no year, no zone."""
 
 _ABBREVIATED = re.compile(
-    r"(?P<stamp>\d{4}-\d{1,2}-\d{1,2} \d{1,2}:\d{2}:\d{2}(?:\.\d{1,9})?)(?: (?P<zone>[A-Za-z]{1,5}))?", re.ASCII
+    r"(?P<stamp>(?P<minute>\d{4}-\d{1,2}-\d{1,2} \d{1,2}:\d{2}):\d{2}(?:\.\d{1,9})?)(?: (?P<zone>[A-Za-z]{1,5}))?",
+    re.ASCII,
 )
 """``2019-08-09 16:18:55 PDT``."""
 
@@ -58,7 +71,11 @@ _MONTHS = {
         ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"), start=1
     )
 }
-_SCALE = {"s": NS, "ms": 10**6, "us": 10**3, "ns": 1}
+_DIGITS = {"s": 9, "ms": 6, "us": 3, "ns": 0}
+"""Digits after the point that a count has in nanoseconds."""
+
+_PLAIN = re.compile(r"(\d{1,20})(?:\.(\d+))?", re.ASCII)
+"""A count as nearly every device writes it: anything else is read slowly."""
 
 _ABBREVIATIONS = {
     "UTC": 0, "GMT": 0, "Z": 0, "WET": 0, "WEST": 60, "BST": 60, "CET": 60, "CEST": 120, "EET": 120, "EEST": 180,
@@ -85,11 +102,9 @@ def parse_iso8601(text: str, zone: ZoneInfo = UTC) -> int:
     found = _ISO.fullmatch(text.strip()) if len(text) <= MAX_TEXT else None
     if found is None:
         raise BadTimestampError(text, "an ISO 8601 time")
-    year, month, day, hour, minute = (int(found[k]) for k in ("year", "month", "day", "hour", "minute"))
-    second = int(found["second"] or 0)
-    offset = found["offset"]
-    where = zone if offset is None else _fixed_zone(offset)
-    return _to_ns(text, (year, month, day, hour, minute, second), found["fraction"], where)
+    minute, second, fraction, offset = found.groups()
+    start_ns = _iso_minute_ns(minute, zone if offset is None else offset)
+    return _in_minute(text, start_ns, second, fraction)
 
 
 def parse_rfc3164(text: str, received_ns: int, zone: ZoneInfo = UTC) -> int:
@@ -104,22 +119,17 @@ def parse_rfc3164(text: str, received_ns: int, zone: ZoneInfo = UTC) -> int:
         BadTimestampError: Not this layout.
     """
     found = _BSD.fullmatch(text.strip()) if len(text) <= MAX_TEXT else None
-    month = _MONTHS.get(found["month"].lower()) if found else None
-    if found is None or month is None:
+    if found is None or found["minute"][:3].lower() not in _MONTHS:
         raise BadTimestampError(text, "a BSD syslog time such as 'Dec 10 06:55:46'")
-    around = (_EPOCH + timedelta(microseconds=received_ns // 1_000)).astimezone(zone).year
-    rest = tuple(int(found[k]) for k in ("day", "hour", "minute", "second"))
-    best: int | None = None
-    for year in (around - 1, around, around + 1):
-        try:
-            time_ns = _to_ns(text, (year, month, *rest), found["fraction"], zone)
-        except BadTimestampError:
-            continue  # 29 February exists in one of the three years at most
-        if best is None or abs(time_ns - received_ns) < abs(best - received_ns):
-            best = time_ns
-    if best is None:
-        raise BadTimestampError(text, "a day of the year in which it was received")
-    return best
+    minute, second, fraction = found.groups()
+    year = _year_of(received_ns // _QUARTER_NS, zone)
+    start_ns = _bsd_minute_ns(minute, year, zone)
+    if start_ns is None or start_ns < _FIRST_NS or abs(start_ns - received_ns) > _CLEARLY_NEAREST_NS:
+        starts = [_bsd_minute_ns(minute, each, zone) for each in (year - 1, year, year + 1)]
+        possible = [each for each in starts if each is not None and _FIRST_NS <= each < _LAST_NS]
+        within_ns = int(second) * NS
+        start_ns = min(possible, key=lambda each: abs(each + within_ns - received_ns), default=None)
+    return _in_minute(text, start_ns, second, fraction)
 
 
 def parse_zone_abbreviation(text: str, zone: ZoneInfo = UTC) -> int:
@@ -136,17 +146,13 @@ def parse_zone_abbreviation(text: str, zone: ZoneInfo = UTC) -> int:
     if found is None:
         raise BadTimestampError(text, "a time such as '2019-08-09 16:18:55 PDT'")
     name = (found["zone"] or "").upper()
-    local_ns = parse_iso8601(found["stamp"], zone)
     if not name:
-        return local_ns
-    for fold in (0, 1):
-        local = _local(found["stamp"]).replace(tzinfo=zone, fold=fold)
-        if local.tzname() == name:
-            offset = local.utcoffset() or timedelta(0)
-            return parse_iso8601(found["stamp"], UTC) - round(offset.total_seconds()) * NS
-    if name not in _ABBREVIATIONS:
+        return parse_iso8601(found["stamp"], zone)
+    utc_ns = parse_iso8601(found["stamp"], UTC)
+    east_ns = _abbreviated_ns(found["minute"], name, zone)
+    if east_ns is None:
         raise BadTimestampError(text, f"a time whose zone {name!r} is known; set `zone` of the source")
-    return parse_iso8601(found["stamp"], UTC) - _ABBREVIATIONS[name] * 60 * NS
+    return _in_range(text, utc_ns - east_ns)
 
 
 def parse_pattern(text: str, pattern: str, zone: ZoneInfo = UTC) -> int:
@@ -166,9 +172,8 @@ def parse_pattern(text: str, pattern: str, zone: ZoneInfo = UTC) -> int:
         stamp = datetime.strptime(text.strip(), pattern)  # noqa: DTZ007  the zone is put in below
     except ValueError as error:
         raise BadTimestampError(text, f"a time like {pattern}") from error
-    where = stamp.tzinfo or zone
-    fields = (stamp.year, stamp.month, stamp.day, stamp.hour, stamp.minute, stamp.second)
-    return _to_ns(text, fields, f"{stamp.microsecond:06d}", where)
+    minute = [stamp.year, stamp.month, stamp.day, stamp.hour, stamp.minute]
+    return _in_minute(text, _minute_ns(minute, stamp.tzinfo or zone), f"{stamp.second}", f"{stamp.microsecond:06d}")
 
 
 def from_epoch(value: float | str, unit: Literal["s", "ms", "us", "ns"]) -> int:
@@ -184,16 +189,21 @@ def from_epoch(value: float | str, unit: Literal["s", "ms", "us", "ns"]) -> int:
     if isinstance(value, bool) or (isinstance(value, str) and len(value) > MAX_TEXT):
         raise BadTimestampError(value, "a number since 1970")
     if isinstance(value, int):
-        return _in_range(value, value * _SCALE[unit])
+        return _in_range(value, value * 10 ** _DIGITS[unit])
     if isinstance(value, float) and not math.isfinite(value):
         raise BadTimestampError(value, "a finite number since 1970")
+    written = repr(value) if isinstance(value, float) else value.strip()
+    if found := _PLAIN.fullmatch(written):
+        whole, part = found.groups()
+        digits = _DIGITS[unit]
+        return _in_range(value, int(whole + f"{part or '':0<{digits}.{digits}}"))
     try:
-        exact = Decimal(value.strip()) if isinstance(value, str) else Decimal(repr(value))
+        exact = Decimal(written)
     except InvalidOperation as error:
         raise BadTimestampError(value, "a number since 1970") from error
     if not exact.is_finite() or exact.adjusted() > 20:
         raise BadTimestampError(value, "a finite number since 1970")
-    return _in_range(value, int(exact * _SCALE[unit]))
+    return _in_range(value, int(exact * 10 ** _DIGITS[unit]))
 
 
 def parse_filetime(value: int | str) -> int:
@@ -224,32 +234,63 @@ def format_utc(time_ns: int) -> str:
     return f"{text}.{digits}Z"
 
 
-@lru_cache(maxsize=4_096)
+@lru_cache(maxsize=_KEPT)
 def _second_text(seconds: int) -> str:
     return (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S")
 
 
-def _to_ns(text: str, fields: tuple[int, ...], fraction: str | None, zone: tzinfo) -> int:
-    year, month, day, hour, minute, second = fields
-    # A leap second is the same instant as the second after it for everything we compare.
-    leap = second == 60
+@lru_cache(maxsize=_KEPT)
+def _iso_minute_ns(minute: str, where: ZoneInfo | str) -> int | None:
+    """Return when a minute such as `2026-10-20T03:12` begins in a zone or at an offset; None when it does not exist."""
+    zone = _fixed_zone(where) if isinstance(where, str) else where
+    return _minute_ns([int(each) for each in _NUMBER.findall(minute)], zone)
+
+
+@lru_cache(maxsize=_KEPT)
+def _bsd_minute_ns(minute: str, year: int, zone: ZoneInfo) -> int | None:
+    """Return when a minute such as `Dec 10 06:55` of a year begins; None when it does not exist in that year."""
+    return _minute_ns([year, _MONTHS[minute[:3].lower()], *map(int, _NUMBER.findall(minute))], zone)
+
+
+def _minute_ns(parts: list[int], zone: tzinfo) -> int | None:
+    year, month, day, hour, minute = parts
     try:
-        stamp = datetime(year, month, day, hour, minute, 59 if leap else second, tzinfo=zone)
-    except ValueError as error:
-        raise BadTimestampError(text, "a day and time that exist") from error
-    since = stamp - _EPOCH
-    whole = since.days * 86_400 + since.seconds + int(leap)
-    return _in_range(text, whole * NS + int(((fraction or "") + "000000000")[:9]))
+        since = datetime(year, month, day, hour, minute, tzinfo=zone) - _EPOCH
+    except ValueError:
+        return None
+    return (since.days * 86_400 + since.seconds) * NS
+
+
+def _in_minute(text: str, start_ns: int | None, second: str | None, fraction: str | None) -> int:
+    """Return the time of a second, and a part of one, within a minute."""
+    seconds = int(second or 0)
+    if start_ns is None or seconds > _LEAP:
+        raise BadTimestampError(text, "a day and time that exist")
+    return _in_range(text, start_ns + seconds * NS + (int(f"{fraction:0<9.9}") if fraction else 0))
+
+
+@lru_cache(maxsize=_KEPT)
+def _year_of(quarter: int, zone: ZoneInfo) -> int:
+    return (_EPOCH + timedelta(microseconds=quarter * (_QUARTER_NS // 1_000))).astimezone(zone).year
+
+
+@lru_cache(maxsize=_KEPT)
+def _abbreviated_ns(minute: str, name: str, zone: ZoneInfo) -> int | None:
+    """Return how far east of UTC an abbreviation lies at a local minute; None when nobody can place it."""
+    stamp = datetime(*[int(each) for each in _NUMBER.findall(minute)], tzinfo=zone)  # type: ignore[arg-type,misc]
+    for fold in (0, 1):
+        local = stamp.replace(fold=fold)
+        if local.tzname() == name:
+            offset = local.utcoffset() or timedelta(0)
+            return round(offset.total_seconds()) * NS
+    minutes = _ABBREVIATIONS.get(name)
+    return None if minutes is None else minutes * 60 * NS
 
 
 def _in_range(text: object, time_ns: int) -> int:
     if not _FIRST_NS <= time_ns < _LAST_NS:
         raise BadTimestampError(text, "between 1970 and 2200")
     return time_ns
-
-
-def _local(stamp: str) -> datetime:
-    return datetime.fromtimestamp(parse_iso8601(stamp, UTC) / NS, tz=UTC_ZONE).replace(tzinfo=None)
 
 
 @lru_cache(maxsize=256)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import sys
 from pathlib import Path
@@ -52,6 +53,7 @@ async def _run(settings: Settings, *, quiet: bool) -> None:
 
     engine = EmbeddedEngine(settings, SystemClock(), on_alerts=lambda alerts: show(list(alerts)))
     await engine.start()
+    gc.freeze()  # rules stay: collections need not walk through them
     stop = stop_on_signals()
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, engine.reloading.ask)
     tell_ports(engine.connectors)

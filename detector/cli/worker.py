@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 from pathlib import Path
 
@@ -59,6 +60,7 @@ async def _run(settings: Settings, stages: list[str], instance: str | None) -> N
     stop = stop_on_signals()
     try:
         await running.start()
+        gc.freeze()  # rules stay: collections need not walk through them
         if running.pages.port:
             click.echo(f"pages: http://{settings.http.host}:{running.pages.port}/healthz /metrics", err=True)
         await until_stopped(stop, running.wait())

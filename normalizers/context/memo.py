@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Hashable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from normalizers.context.schema import Row
@@ -15,9 +15,9 @@ MAX_ENTRIES = 10_000
 """Of one stretch, about 1 kB each; a landscape has fewer things that are named."""
 
 MAX_NAME = 1_000
-"""Characters of the names in one key; longer ones are a sender's rubbish, and must not fill memory."""
+"""Characters of one key; longer names are a sender's rubbish, and must not fill memory."""
 
-Memory = dict[tuple[Hashable, ...], Any]
+Memory = dict[tuple[object, ...], Any]
 
 
 class Memo:
@@ -52,9 +52,9 @@ class Memo:
         return memory
 
 
-def keep(memory: Memory, key: tuple[Hashable, ...], result: object) -> None:
+def keep(memory: Memory, key: tuple[object, ...], result: object) -> None:
     """Remember a result, unless its key is so long that no landscape has such a name."""
-    if sum(len(part) for part in key if isinstance(part, str | tuple)) > MAX_NAME:
+    if len(str(key)) > MAX_NAME:
         return
     if len(memory) >= MAX_ENTRIES:
         memory.clear()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from normalizers.context.schema import Approval, Asset, Schedule
@@ -34,7 +34,7 @@ class _Plan:
 
     def __init__(self, name: str, windows: list[Schedule], zone: str | None) -> None:
         self.name = name
-        self._windows, self._zone = windows, zone
+        self._windows = [(window, window.timezone or zone) for window in windows]
         self._verdicts: dict[int, str] = {}
 
     def verdict(self, minute: int) -> str:
@@ -49,12 +49,10 @@ class _Plan:
     def _judge(self, minute: int) -> str:
         if not self._windows:
             return "unknown"
-        for window in self._windows:
-            name = window.timezone or self._zone
-            if name is None:
+        for window, zone in self._windows:
+            if zone is None:
                 return "unknown"
-            local = datetime.fromtimestamp(minute * 60, UTC).astimezone(ZoneInfo(name))
-            if _is_inside(window, local):
+            if _is_inside(window, datetime.fromtimestamp(minute * 60, ZoneInfo(zone))):
                 return "in"
         return "out"
 
@@ -80,15 +78,18 @@ def _plan(start: str, view: View) -> _Plan | None:
 
 def _is_inside(window: Schedule, local: datetime) -> bool:
     minute = local.hour * 60 + local.minute
-    yesterday = local - timedelta(days=1)
     if window.start <= window.end:
         return _runs_on(window, local) and window.start <= minute < window.end
     # Over midnight: the evening belongs to today's window, the small hours to yesterday's.
-    return (_runs_on(window, local) and minute >= window.start) or (_runs_on(window, yesterday) and minute < window.end)
+    if minute >= window.start:
+        return _runs_on(window, local)
+    return minute < window.end and _runs_on(window, local - timedelta(days=1))
 
 
 def _runs_on(window: Schedule, local: datetime) -> bool:
-    return _DAYS[local.weekday()] in window.days and local.date().isoformat() not in (window.holidays or ())
+    if _DAYS[local.weekday()] not in window.days:
+        return False
+    return not window.holidays or local.date().isoformat() not in window.holidays
 
 
 def add_approval(event: EcsEvent, target: Asset | None, view: View) -> None:

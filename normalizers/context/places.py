@@ -9,7 +9,7 @@ import msgspec
 from normalizers.context.network import zone_fields, zone_of
 from normalizers.context.schema import Asset, Location, Zone
 from normalizers.context.store import View
-from normalizers.event import EcsEvent, Scalar, Value
+from normalizers.event import EcsEvent, Value
 from normalizers.source import SourceProfile
 
 PRINCIPAL = (
@@ -48,6 +48,9 @@ class Place(msgspec.Struct, frozen=True):
         return self.zone, self.asset
 
 
+_NOWHERE = Place(None, None, {})
+
+
 class Places(msgspec.Struct, frozen=True):
     """The places of an event."""
 
@@ -60,9 +63,9 @@ def add_places(event: EcsEvent, profile: SourceProfile, view: View) -> Places:
     """Add assets, locations and zones of the principal, the source and the destination."""
     fields = event.fields
     places = Places(
-        _principal(_named(fields, PRINCIPAL), profile.site, view),
-        _end("source", _named(fields, _SOURCE), view),
-        _end("destination", _named(fields, _DESTINATION), view),
+        _principal(tuple(map(fields.get, PRINCIPAL)), profile.site, view),
+        _end("source", tuple(map(fields.get, _SOURCE)), view),
+        _end("destination", tuple(map(fields.get, _DESTINATION)), view),
     )
     for place in (places.principal, places.source, places.destination):
         fields.update(place.fields)
@@ -73,19 +76,15 @@ def add_places(event: EcsEvent, profile: SourceProfile, view: View) -> Places:
     return places
 
 
-Named = tuple[Scalar | tuple[Scalar, ...], ...]
+Named = tuple[Value, ...]
 """Values of some fields in their order; None where there is none."""
-
-
-def _named(fields: dict[str, Value], paths: tuple[str, ...]) -> Named:
-    return tuple([tuple(value) if isinstance(value, list) else value for value in map(fields.get, paths)])
 
 
 def _principal(names: Named, site: str | None, view: View) -> Place:
     def compute() -> Place:
         named = {path: value for path, value in zip(PRINCIPAL, names, strict=True) if value is not None}
         asset = _first_known(names, view)
-        zone = zone_of(_value(named.get("host.ip")), asset, view)
+        zone = zone_of(named.get("host.ip"), asset, view)
         fields = _place_fields("", view, asset, site) | zone_fields("host", zone)
         if asset is not None:
             fields |= _coverage(named, view, asset)
@@ -95,21 +94,20 @@ def _principal(names: Named, site: str | None, view: View) -> Place:
 
 
 def _end(end: str, names: Named, view: View) -> Place:
+    if not any(names):
+        return _NOWHERE
+
     def compute() -> Place:
         asset = _first_known(names, view)
-        zone = zone_of(_value(names[0]), asset, view)
+        zone = zone_of(names[0], asset, view)
         return Place(asset, zone, _place_fields(f"_{end}", view, asset, None) | zone_fields(end, zone))
 
     return view.remembered((end, *names), compute)
 
 
-def _value(named: Scalar | tuple[Scalar, ...]) -> Value:
-    return list(named) if isinstance(named, tuple) else named
-
-
 def _first_known(names: Named, view: View) -> Asset | None:
     for value in names:
-        for name in value if isinstance(value, tuple) else (value,):
+        for name in value if isinstance(value, list) else (value,):
             if isinstance(name, str) and name:
                 asset = view.asset_named(name)
                 if asset is not None:

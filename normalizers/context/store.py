@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import TypeVar
@@ -106,7 +106,7 @@ class View:
                 return found
         return None
 
-    def remembered(self, key: tuple[Hashable, ...], compute: Callable[[], T]) -> T:
+    def remembered(self, key: tuple[object, ...], compute: Callable[[], T]) -> T:
         """Return what was computed before under a key, or compute it.
 
         Args:
@@ -118,6 +118,9 @@ class View:
         except KeyError:
             found = compute()
             keep(self._memory, key, found)
+        except TypeError:
+            # An event may name several.
+            return self.remembered(tuple([tuple(part) if isinstance(part, list) else part for part in key]), compute)
         return found
 
     def conduits(self) -> list[Conduit]:

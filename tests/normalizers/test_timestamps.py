@@ -84,3 +84,12 @@ def test_numbers_that_are_no_time_are_refused(value: float | str) -> None:
 @given(st.integers(0, 7 * 10**18))
 def test_writing_and_reading_give_the_same_time(time_ns: int) -> None:
     assert parse_iso8601(format_utc(time_ns)) == time_ns
+
+
+@given(st.datetimes(datetime(1971, 1, 1), datetime(2199, 1, 1)), st.integers(-182, 182))  # noqa: DTZ001  local
+def test_a_syslog_time_is_the_same_by_its_minute_as_by_itself(local: datetime, days: int) -> None:
+    """Minutes are remembered; neither another second of one nor another receipt changes what a stamp says."""
+    stamp = local.replace(microsecond=0, tzinfo=BERLIN)
+    expected = round(stamp.timestamp()) * 10**9
+    received_ns = max(expected + days * 86_400 * 10**9, 0)
+    assert parse_rfc3164(f"{stamp:%b} {stamp.day:2} {stamp:%H:%M:%S}", received_ns, BERLIN) == expected

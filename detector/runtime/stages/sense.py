@@ -133,8 +133,10 @@ class SenseTask:
         """Apply raw records and ticks in log order."""
         steps = [self._step(entry) for entry in records if isinstance(entry, Record | Tick)]
         reads = [step for step in steps if isinstance(step, _Read)]
-        for work in (_normalize, self._correct, self._enrich):
-            _each(reads, work)
+        # A normalizer sees nothing but its record, so those of one dataset may go together.
+        _each(sorted(reads, key=_dataset), _normalize)
+        _each(reads, self._correct)
+        _each(reads, self._enrich)
         self._match([sensed for read in reads for sensed in read.sensed])
         outputs = list[Output]()
         for step in steps:
@@ -288,6 +290,10 @@ def _each(reads: Iterable[_Read], step: Callable[[_Read], None]) -> None:
                 step(read)
             except Exception as error:  # noqa: BLE001  one of two broad catches: around one record
                 read.failed, read.sensed = _failed(read.entry.record, error), []
+
+
+def _dataset(read: _Read) -> str:
+    return read.entry.record.dataset
 
 
 def _normalize(read: _Read) -> None:
