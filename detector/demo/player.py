@@ -117,5 +117,5 @@ class Player:
     def _count(self) -> None:
         metrics = self.engine.metrics
         self.summary.records = int(metrics.records._value.get())  # noqa: SLF001  the library has no other reading
-        self.summary.events = int(metrics.events._value.get())  # noqa: SLF001  the library has no other reading
+        self.summary.events = int(metrics.tasks.events._value.get())  # noqa: SLF001  the library has no other reading
         self.summary.dead_letters = self.engine.parts.store.count_dead_letters()

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
-import structlog
 
-from detector.errors import RuleFault, SettingsError
-from detector.rules.filters import expired_filters
+from detector.errors import SettingsError
 from detector.rules.model import RuleSet
 from detector.runtime.assembly import TaskMaker, read_rules
 from detector.runtime.clock import Clock
@@ -17,13 +15,12 @@ from detector.runtime.embedded.contextlog import ContextLog
 from detector.runtime.embedded.driver import Driver, Stages
 from detector.runtime.embedded.rawlog import RawLog
 from detector.runtime.embedded.store import EngineStore
+from detector.runtime.filterwatch import tell_filters
 from detector.runtime.stages.presence import PresenceTask
 from detector.runtime.stages.sense import FEED_DATASETS
 from detector.settings import Settings
 from normalizers.clock.hindsight import Hindsight
 from normalizers.context.store import ContextStore
-
-_log = structlog.get_logger(__name__)
 
 
 class Assembly(msgspec.Struct, frozen=True):
@@ -65,7 +62,7 @@ def assemble(settings: Settings, clock: Clock, hindsight: Hindsight | None = Non
     generation = _next_generation(store)
 
     def build(rules: RuleSet) -> Stages:
-        tell_filters((*rules.notes, *expired_filters(rules, clock.now_ns())))
+        tell_filters(rules, clock.now_ns())
         return build_stages(settings, rules, context_store, generation=generation, hindsight=hindsight)
 
     driver = Driver(
@@ -73,12 +70,6 @@ def assemble(settings: Settings, clock: Clock, hindsight: Hindsight | None = Non
     )
     driver.restore()
     return Assembly(rawlog, store, driver, context, ruleset, build)
-
-
-def tell_filters(notes: Iterable[RuleFault]) -> None:
-    """Say which filters want a look, and why."""
-    for note in notes:
-        _log.warning("filter_wants_a_look", path=note.path, line=note.line, filter=note.rule, what=note.what)
 
 
 def build_stages(

@@ -13,13 +13,12 @@ from connectors.table import build_connector
 from detector.alert import Alert
 from detector.alerting.contract import is_test
 from detector.alerting.sinks.table import build_event_sinks, build_sink
-from detector.rules.filters import newly_expired
 from detector.rules.model import RuleSet
 from detector.runtime.assembly import read_rules
 from detector.runtime.canary.sending import send_canaries
 from detector.runtime.canary.watching import CanaryWatch
 from detector.runtime.clock import Clock
-from detector.runtime.embedded.assembly import Assembly, assemble, tell_filters
+from detector.runtime.embedded.assembly import Assembly, assemble
 from detector.runtime.embedded.delivery import MAX_BACKLOG, Delivery
 from detector.runtime.embedded.driver import Progress
 from detector.runtime.embedded.eventdelivery import EventDelivery
@@ -28,6 +27,7 @@ from detector.runtime.embedded.metrics import EngineMetrics
 from detector.runtime.embedded.pages import Pages
 from detector.runtime.embedded.reloading import RuleReload
 from detector.runtime.embedded.worker import Worker
+from detector.runtime.filterwatch import FilterWatch
 from detector.settings import Settings
 
 _PRUNE_S = 60.0
@@ -43,7 +43,7 @@ class EmbeddedEngine:
         self._settings = settings
         self._clock = clock
         self._on_alerts = on_alerts
-        self._looked_ns = clock.now_ns()
+        self._filters = FilterWatch(clock)
         self.canaries = CanaryWatch(settings, clock)
         self.metrics = EngineMetrics(settings.sources, self.canaries.families)
         self.parts: Assembly = assemble(settings, clock)
@@ -187,9 +187,7 @@ class EmbeddedEngine:
 
     def look_at_filters(self) -> None:
         """Say which filters have expired since the last look."""
-        now_ns = self._clock.now_ns()
-        tell_filters(newly_expired(self.reloading.active, self._looked_ns, now_ns))
-        self._looked_ns = now_ns
+        self._filters.look(self.reloading.active)
 
     async def _housekeeping(self) -> None:
         loop = asyncio.get_running_loop()

@@ -10,6 +10,7 @@ from prometheus_client.registry import Collector
 
 from detector.rules.model import RuleSet
 from detector.runtime.embedded.driver import Progress
+from detector.runtime.metrics import TaskMetrics
 
 
 class _Asked(Collector):
@@ -36,34 +37,8 @@ class EngineMetrics:
     ) -> None:
         self._registry = CollectorRegistry()
         self._registry.register(_Asked(canaries))
-        self._sources = frozenset(sources)
         self.records = Counter("isthmus_records", "Raw records applied.", registry=self._registry)
-        self.events = Counter("isthmus_events", "ECS events made of them.", registry=self._registry)
-        self.dead_letters = Counter(
-            "isthmus_dead_letters", "Records that became dead letters.", registry=self._registry
-        )
-        self.alerts = Counter("isthmus_alert_revisions", "Revisions of alerts committed.", registry=self._registry)
-        self.left_out = Counter(
-            "isthmus_correlation_left_out",
-            "Matches that did not count: unkeyed, excess_groups, valueless, placeless, distanceless, shared, in_doubt, "
-            "too_late, evicted, sightings_evicted.",
-            ["reason"],
-            registry=self._registry,
-        )
-        self.late = Counter(
-            "isthmus_correlation_late",
-            "Matches that came later than the lateness of their correlation; sources without settings are `unnamed`.",
-            ["source"],
-            registry=self._registry,
-        )
-        self.noticed = Counter(
-            "isthmus_matching_noticed",
-            "What went wrong in matching: rule_failed (a rule on an event), event_cut (larger than is looked at).",
-            ["kind"],
-            registry=self._registry,
-        )
-        for kind in ("rule_failed", "event_cut"):
-            self.noticed.labels(kind)
+        self.tasks = TaskMetrics(self._registry, sources)
         self.lag = Gauge("isthmus_raw_lag", "Records in the raw log not yet applied.", registry=self._registry)
         self.sink_backlog = Gauge(
             "isthmus_sink_backlog", "Revisions of alerts that the slowest sink has not taken.", registry=self._registry
@@ -84,17 +59,10 @@ class EngineMetrics:
     def count(self, progress: Progress) -> None:
         """Add what one pass did."""
         self.records.inc(progress.records)
-        self.events.inc(progress.events)
-        self.dead_letters.inc(progress.dead_letters)
-        self.alerts.inc(len(progress.alerts))
-        for reason, number in progress.left_out.items():
-            self.left_out.labels(reason).inc(number)
-
-        for source, number in progress.late.items():
-            self.late.labels(source if source in self._sources else "unnamed").inc(number)
-
-        for kind, number in progress.noticed.items():
-            self.noticed.labels(kind).inc(number)
+        self.tasks.events.inc(progress.events)
+        self.tasks.dead_letters.inc(progress.dead_letters)
+        self.tasks.alerts.inc(len(progress.alerts))
+        self.tasks.count(left_out=progress.left_out, late=progress.late, noticed=progress.noticed)
 
     def text(self) -> bytes:
         """Return the exposition text."""

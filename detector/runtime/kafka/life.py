@@ -21,7 +21,7 @@ from detector.runtime.kafka.state import PROGRESS_KEY, Progress, encode_progress
 from detector.runtime.kafka.transaction import TIMEOUT_S, commit, discard, make_producer
 from detector.runtime.kafka.wire import KafkaRecord, MalformedMessageError
 from detector.runtime.topics.declaring import MAX_MESSAGE_BYTES
-from detector.task import DeadLetter, LogRecord, Tick
+from detector.task import DeadLetter, LogRecord, Output, Task, Tick
 
 MAX_WAITING = 20_000
 """Outputs that may wait for a checkpoint; above it the task takes no more records until they are committed."""
@@ -41,11 +41,13 @@ class Surroundings(msgspec.Struct, frozen=True):
         client: Arguments for clients of the broker.
         clock: Wall time.
         may_go: Whether the context that an entry needs is here; None: no entry waits for context.
+        took: Told what a task made of a batch, for the metrics.
     """
 
     client: Mapping[str, Any]
     clock: Clock
     may_go: Callable[[LogRecord], bool] | None = None
+    took: Callable[[Task, Sequence[Output]], None] = lambda _task, _outputs: None
 
 
 class TaskLife:
@@ -217,6 +219,7 @@ class TaskLife:
     def _fold(self, entries: Sequence[LogRecord], records: Sequence[KafkaRecord]) -> None:
         try:
             outputs = self._task.process(entries)
+            self._around.took(self._task, outputs)
             self._outgoing += [
                 each for each in self.stage.routing.route(outputs, self._around.clock.now_ns()) if self._fits(each)
             ]

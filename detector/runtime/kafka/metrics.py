@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -10,17 +10,27 @@ from prometheus_client.registry import Collector
 
 from detector.runtime.canary.watching import CanaryWatch
 from detector.runtime.kafka.ownership import Ownership
+from detector.runtime.metrics import TaskMetrics
 
 Family = CounterMetricFamily | GaugeMetricFamily
 
 
 class WorkerMetrics(Collector):
-    """One registry a worker; labels are stages, partitions and canaries."""
+    """One registry a worker; labels are stages, partitions, canaries, and what is the same embedded.
 
-    def __init__(self, ownerships: Mapping[str, Ownership], canaries: CanaryWatch) -> None:
+    Args:
+        ownerships: Tasks by stage.
+        canaries: What is known of canaries.
+        sources: Sources that the settings name; all others are one label.
+    """
+
+    def __init__(
+        self, ownerships: Mapping[str, Ownership], canaries: CanaryWatch, sources: Collection[str] = ()
+    ) -> None:
         self._ownerships, self._canaries = ownerships, canaries
         self._registry = CollectorRegistry()
         self._registry.register(self)
+        self.tasks = TaskMetrics(self._registry, sources)
 
     def text(self) -> bytes:
         """Return the exposition text."""

@@ -17,6 +17,7 @@ from connectors.kafka.client import client_arguments, start_client
 from detector.runtime.assembly import TaskMaker, read_rules
 from detector.runtime.canary.watching import CanaryWatch
 from detector.runtime.clock import Clock
+from detector.runtime.filterwatch import FilterWatch, tell_filters
 from detector.runtime.kafka.app import StageApp, build_app
 from detector.runtime.kafka.canaries import follow_test_alerts
 from detector.runtime.kafka.contextlog import ContextLog
@@ -71,7 +72,9 @@ class Worker:
         self._watchdog: Watchdog | None = None
         self.ownerships: dict[str, Ownership] = {}
         self._canaries = CanaryWatch(settings, clock)
-        self.pages = StatusPages(self.health, WorkerMetrics(self.ownerships, self._canaries).text)
+        self._filters = FilterWatch(clock)
+        self._metrics = WorkerMetrics(self.ownerships, self._canaries, settings.sources)
+        self.pages = StatusPages(self.health, self._metrics.text)
 
     async def start(self) -> None:
         """Join the consumer groups.
@@ -83,6 +86,7 @@ class Worker:
         """
         quieten()
         ruleset = read_rules(self._settings)
+        tell_filters(ruleset, self._clock.now_ns())
         deliverers = build_deliverers(self._settings, self._kafka) if DELIVER in self._stages else []
         self._bundle = ruleset.bundle_hash
         self._closing.append(self._ends.stop)
@@ -94,11 +98,12 @@ class Worker:
         stages = build_stages(self._settings, self._kafka, ruleset, maker)
         listening = self._clocks.listening(stages["correlate"].decode)
         stages["correlate"] = msgspec.structs.replace(stages["correlate"], decode=listening)
-        around = Surroundings(self._client, self._clock, self._context.may_go)
+        around = Surroundings(self._client, self._clock, self._context.may_go, self._metrics.tasks.took)
         self._apps = [self._app(stage, around) for name, stage in stages.items() if name in self._stages]
         await asyncio.gather(*(app.start() for app in self._apps))
         for deliverer in deliverers:
             self._run(f"sink {deliverer.receiver.name}", deliverer.run())
+        self._run("filters", self._filters.run(lambda: ruleset))
         await self._watch()
         _log.info("worker_started", stages=self._stages, rules=len(ruleset.rules) + len(ruleset.correlations))
 
