@@ -9,6 +9,7 @@ import click
 import structlog
 
 COMMANDS: dict[str, str] = {
+    "audit": "detector.cli.audit:audit",
     "clock": "detector.cli.clock:clock",
     "connect": "detector.cli.connect:connect",
     "context": "detector.cli.context:context",

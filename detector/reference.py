@@ -23,6 +23,7 @@ from detector.duration import Duration
 from detector.explaining import model as explaining
 from detector.explaining.correlations import model as correlations
 from detector.explaining.nearest import RuleExplanations
+from detector.runtime.audit import ACTIONS
 from normalizers.context.columns import TABLES
 from normalizers.described import KINDS
 from normalizers.registry import NORMALIZERS
@@ -80,6 +81,7 @@ def pages() -> dict[str, str]:
         "settings.md": _page("Settings of isthmus.yml", _settings()),
         "cli.md": _page("The isthmus command", _commands()),
         "explanations.md": _page("Explanations as JSON", _explanations()),
+        "audit.md": _page("The audit log", _audit()),
         "fields.md": _page("Datasets, actions and context tables", _fields()),
     }
 
@@ -146,6 +148,17 @@ def _command(path: str, command: click.Command) -> Iterator[str]:
             below = command.get_command(context, name)
             if below is not None:
                 yield from _command(f"{path} {name}", below)
+
+
+def _audit() -> Iterator[str]:
+    yield "What was done to the engine: JSON documents in the topic `isthmus.audit.v1`, kept 400 days under the name of"
+    yield "the process as key; embedded, the newest 100,000 in the table `audit` of `engine.db`. Read them with"
+    yield "`isthmus audit`. `event.action` says what was done, `observer.name` by which process or `user@host`, and"
+    yield "`convergence.audit` holds the facts. A text is cut at 1,000 characters, a list at 50. Bundle and settings"
+    yield "are hashes; no secret is ever part of a record."
+    yield from ("", "| `event.action` | when | facts |", "|---|---|---|")
+    for action, (meaning, facts) in ACTIONS.items():
+        yield f"| `{action}` | {meaning} | {', '.join(f'`{fact}`' for fact in facts)} |"
 
 
 def _fields() -> Iterator[str]:

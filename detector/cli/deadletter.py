@@ -13,7 +13,7 @@ import click
 from connectors.errors import ConnectorError, ConnectorSettingsError
 from connectors.record import Document
 from detector.alerting.times import utc
-from detector.cli.options import config_option
+from detector.cli.options import config_option, shown
 from detector.errors import SettingsError
 from detector.runtime.clock import SystemClock
 from detector.runtime.deadletters import DeadLetterLog, NotRetriableError, StoredDeadLetter, document_of
@@ -42,8 +42,8 @@ def list_letters(config: Path, stage: str | None, limit: int) -> None:
         letter = stored.letter
         again = "  (put back)" if stored.retried else ""
         click.echo(
-            f"{stored.seq:>6}  {utc(letter.received_ns)}  {letter.stage:<10} {_shown(letter.source):<24} "
-            f"{_shown(letter.dataset or '?'):<18} {_shown(letter.error[:120])}{again}"
+            f"{stored.seq:>6}  {utc(letter.received_ns)}  {letter.stage:<10} {shown(letter.source):<24} "
+            f"{shown(letter.dataset or '?'):<18} {shown(letter.error[:120])}{again}"
         )
     click.echo(_counted(len(letters), limit), err=True)
 
@@ -58,9 +58,9 @@ def show(config: Path, number: int) -> None:
         raise click.UsageError(f"there is no dead letter {number}")
     letter = found[number].letter
     for name in ("id", "stage", "source", "dataset", "error"):
-        click.echo(f"{name:<9} {_shown(getattr(letter, name))}")
+        click.echo(f"{name:<9} {shown(getattr(letter, name))}")
     click.echo(f"received  {utc(letter.received_ns)}\n")
-    click.echo(_shown(letter.value[:100_000].decode("utf-8", "backslashreplace")))
+    click.echo(shown(letter.value[:100_000].decode("utf-8", "backslashreplace")))
 
 
 @deadletter.command()
@@ -99,11 +99,6 @@ def _said(chosen: Document | str, *, is_fresh: bool) -> str:
     if isinstance(chosen, str):
         return chosen
     return f"put back as {chosen.dataset}" if is_fresh else f"was put back as {chosen.dataset} before; not done again"
-
-
-def _shown(text: str) -> str:
-    """Return text without what would steer the terminal: whoever sent it may be hostile."""
-    return "".join(each if each.isprintable() or each in "\n\t" else ascii(each)[1:-1] for each in text)
 
 
 def _counted(count: int, limit: int) -> str:

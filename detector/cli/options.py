@@ -1,4 +1,4 @@
-"""Options that several commands share."""
+"""Options that several commands share, and how they show what others wrote."""
 
 from __future__ import annotations
 
@@ -56,3 +56,8 @@ def without_cache(settings: Settings) -> Settings:
 def read_placeholders(path: Path | None, faults: list[RuleFault]) -> dict[str, tuple[ListedValue, ...]]:
     """Return the lists of `--placeholders`; none without a file."""
     return read_lists(path, faults) if path is not None else {}
+
+
+def shown(text: str) -> str:
+    """Return text without what would steer the terminal: whoever sent it may be hostile."""
+    return "".join(each if each.isprintable() or each in "\n\t" else ascii(each)[1:-1] for each in text)

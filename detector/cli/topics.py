@@ -12,13 +12,18 @@ import click
 
 from connectors.errors import ConnectorSettingsError, SourceUnavailableError
 from connectors.kafka.admin import TopicAdmin, TopicRefusedError, administering
+from connectors.kafka.client import client_arguments
 from connectors.kafka.topic import Topic
 from detector.cli.options import config_option
 from detector.errors import SettingsError
 from detector.kafkasettings import KafkaSettings
+from detector.runtime.audit import AuditRecord, who
+from detector.runtime.clock import SystemClock
+from detector.runtime.kafka.auditing import write_audit
 from detector.runtime.topics.acls import Principals, grants
 from detector.runtime.topics.comparing import Difference, compare
 from detector.runtime.topics.declaring import SAFE_REPLICATION, declared_topics
+from detector.runtime.topics.names import TopicNames
 from detector.settings import Settings, load_settings
 
 _SIGNS = {"create": "+", "change": "~"}
@@ -64,9 +69,7 @@ def check(config: Path) -> None:
 
 @topics.command()
 @config_option
-@click.option(
-    "--operator", default=Principals().operator, show_default=True, help="Runs `isthmus topics`, `isthmus deadletter`."
-)
+@click.option("--operator", default=Principals().operator, show_default=True, help="Runs topics, deadletter, audit.")
 @click.option("--worker", default=Principals().worker, show_default=True, help="Runs `isthmus worker`.")
 @click.option("--connector", default=Principals().connector, show_default=True, help="Brings records in.")
 @click.option("--subscriber", default=Principals().subscriber, show_default=True, help="Reads alerts.")
@@ -120,15 +123,26 @@ async def _plan(admin: TopicAdmin, settings: Settings, kafka: KafkaSettings) -> 
 async def _apply(admin: TopicAdmin, settings: Settings, kafka: KafkaSettings) -> list[Difference]:
     declared = declared_topics(settings, kafka)
     names = {topic.name for topic in declared}
+    done = list[Difference]()
     for difference in compare(declared, await admin.read(names)):
         _show([difference])
         if difference.kind == "create":
             await admin.create(difference.topic)
         elif difference.kind == "change" and difference.found is not None:
             await admin.configure(difference.found, difference.changes)
+        done.append(difference)
+    await _audit(kafka, done)
     left = await _settled(admin, declared)
     _sum_up(len(declared), left)
     return left
+
+
+async def _audit(kafka: KafkaSettings, done: Sequence[Difference]) -> None:
+    facts = {f"{kind}d": [each.topic.name for each in done if each.kind == kind] for kind in _SIGNS}
+    if any(facts.values()):
+        record = AuditRecord("topics-applied", SystemClock().now_ns(), who(), facts)
+        # Written by itself: the cluster does what is asked of topics in no transaction.
+        await write_audit(client_arguments(kafka.connection, "isthmus-topics"), TopicNames(kafka.prefix), record)
 
 
 async def _settled(admin: TopicAdmin, declared: Sequence[Topic]) -> list[Difference]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from connectors.record import Document
+from connectors.record import Document, record_id
 from detector.errors import SettingsError
+from detector.runtime.audit import AuditRecord, Fact, audit_value, who
 from detector.runtime.clock import Clock
 from detector.runtime.deadletters import StoredDeadLetter
 from detector.runtime.embedded.rawlog import RawLog
@@ -48,6 +49,13 @@ class StoredDeadLetters:
             fresh = {number for number, document in documents.items() if rawlog.append([document])}
         finally:
             rawlog.close()
-        for number in fresh:
+        for number in sorted(fresh):
+            now_ns, document = self._clock.now_ns(), documents[number]
+            facts: dict[str, Fact] = {
+                "number": number,
+                "dataset": document.dataset,
+                "record": record_id(document, now_ns),
+            }
             self._store.mark_retried(number)
+            self._store.add_audit(audit_value(AuditRecord("deadletter-retried", now_ns, who(), facts)))
         return fresh

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+import socket
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -15,6 +16,7 @@ from detector.alerting.contract import is_test
 from detector.alerting.sinks.table import build_event_sinks, build_sink
 from detector.rules.model import RuleSet
 from detector.runtime.assembly import read_rules
+from detector.runtime.audit import AuditRecord, Fact, audit_value, settings_hash
 from detector.runtime.canary.sending import send_canaries
 from detector.runtime.canary.watching import CanaryWatch
 from detector.runtime.clock import Clock
@@ -66,6 +68,7 @@ class EmbeddedEngine:
             adopt=lambda stages: self._worker.between(lambda: parts.driver.adopt(stages)),
             clock=clock,
             metrics=self.metrics,
+            tell=self._audit,
         )
         self.intake = BatchingIntake(
             parts.rawlog,
@@ -114,6 +117,11 @@ class EmbeddedEngine:
         except BaseException:
             await self.stop()
             raise
+        active = self.reloading.active
+        self._audit(
+            "engine-started",
+            {"bundle": active.bundle_hash, "rules": _count(active), "settings": settings_hash(self._settings)},
+        )
         _log.info("engine_started", rules=_count(self.reloading.active), inputs=len(self.connectors))
 
     async def stop(self) -> None:
@@ -129,6 +137,7 @@ class EmbeddedEngine:
         await asyncio.gather(worker, *others, return_exceptions=True)
         await self._delivery.stop()
         await self._events.stop()
+        self._audit("engine-stopped", {})
         self.parts.close()
         _log.info("engine_stopped")
 
@@ -171,6 +180,10 @@ class EmbeddedEngine:
             "dead_letters": self.parts.store.count_dead_letters(),
             "canaries": self.canaries.report(),
         }
+
+    def _audit(self, action: str, facts: Mapping[str, Fact]) -> None:
+        record = AuditRecord(action, self._clock.now_ns(), socket.gethostname(), facts)
+        self.parts.store.add_audit(audit_value(record))
 
     def _lag(self) -> int:
         return max(self.parts.rawlog.end() - self.parts.driver.position, 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from detector.alerting.times import utc
 from detector.errors import RuleErrors
 from detector.rules.bundled import bundled_rules
 from detector.rules.model import RuleSet
+from detector.runtime.audit import Fact
 from detector.runtime.clock import Clock
 from detector.runtime.embedded.driver import Stages
 from detector.runtime.embedded.metrics import EngineMetrics
@@ -40,6 +41,7 @@ class RuleReload:
         adopt: Lets tasks take over between two batches.
         clock: Tells when rules were refused.
         metrics: Counts reloads.
+        tell: Told what was done, for the audit log: an action and its facts.
 
     Attributes:
         active: The rules that decide now.
@@ -56,7 +58,9 @@ class RuleReload:
         adopt: Callable[[Stages], Awaitable[None]],
         clock: Clock,
         metrics: EngineMetrics,
+        tell: Callable[[str, Mapping[str, Fact]], None] = lambda _action, _facts: None,
     ) -> None:
+        self._tell = tell
         self._settings = settings
         self._load = load
         self._build = build
@@ -113,6 +117,11 @@ class RuleReload:
             prepared_s=round(swapping - began, 3),
             swapped_ms=round((time.perf_counter() - swapping) * 1e3, 1),
         )
+        rules = len(ruleset.rules) + len(ruleset.correlations)
+        self._tell(
+            "rules-activated",
+            {"bundle": ruleset.bundle_hash, "before": self.active.bundle_hash, "rules": rules},
+        )
         self.active, self.refused = ruleset, None
         self._metrics.show_bundle(ruleset)
         self._metrics.reloads.labels("ok").inc()
@@ -138,6 +147,7 @@ class RuleReload:
             "faults": len(faults),
             "report": faults[:MAX_SHOWN],
         }
+        self._tell("rules-refused", {"bundle": self.active.bundle_hash, "faults": len(faults), "report": faults})
         self._metrics.reloads.labels("refused").inc()
         _log.error("rules_refused", faults=len(faults), active=self.active.bundle_hash, report="\n".join(faults))
 

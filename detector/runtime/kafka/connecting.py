@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import Mapping
 
 import structlog
 
@@ -11,11 +12,13 @@ from connectors.intake import Connector
 from connectors.kafka.admin import administering
 from connectors.kafka.client import client_arguments
 from connectors.table import build_connector
+from detector.runtime.audit import AuditRecord, Fact, settings_hash
 from detector.runtime.canary.sending import send_canaries
 from detector.runtime.clock import Clock
 from detector.runtime.embedded.intake import BatchingIntake
 from detector.runtime.embedded.rawlog import RawLog
 from detector.runtime.embedded.store import EngineStore
+from detector.runtime.kafka.auditing import write_audit
 from detector.runtime.kafka.forwarding import Forwarder
 from detector.runtime.kafka.quiet import quieten
 from detector.runtime.topics.comparing import require_partitions
@@ -46,7 +49,7 @@ class Connecting:
     def __init__(self, settings: Settings, clock: Clock, instance: str) -> None:
         self._settings, self._kafka = settings, settings.cluster()
         self._clock = clock
-        client = client_arguments(self._kafka.connection, f"{self._kafka.prefix}-connect-{instance}")
+        self._client = client = client_arguments(self._kafka.connection, f"{self._kafka.prefix}-connect-{instance}")
         folder = settings.data_dir / FOLDER
         folder.mkdir(parents=True, exist_ok=True)
         self._rawlog = RawLog(folder / "raw.db", clock, partitions=1, durable=settings.durable)
@@ -81,6 +84,8 @@ class Connecting:
         self._canaries = asyncio.create_task(send_canaries(self._intake.append, self._clock, every_s), name="canaries")
         for connector in self.connectors:
             await connector.start()
+        facts: dict[str, Fact] = {"inputs": len(self.connectors), "settings": settings_hash(self._settings)}
+        await self._audit("connector-started", facts)
         _log.info("connectors_started", inputs=len(self.connectors))
 
     async def wait(self) -> None:
@@ -102,9 +107,14 @@ class Connecting:
             await self._intake.stop()
             self._forwarding.cancel()
             await asyncio.gather(self._forwarding, return_exceptions=True)
+            await self._audit("connector-stopped", {})
         self._rawlog.close()
         self._store.close()
         _log.info("connectors_stopped")
+
+    async def _audit(self, action: str, facts: Mapping[str, Fact]) -> None:
+        record = AuditRecord(action, self._clock.now_ns(), str(self._client["client_id"]), facts)
+        await write_audit(self._client, TopicNames(self._kafka.prefix), record)
 
     async def _check_topics(self) -> None:
         names = TopicNames(self._kafka.prefix)

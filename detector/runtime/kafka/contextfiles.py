@@ -11,8 +11,10 @@ from aiokafka.errors import KafkaError
 from connectors.errors import SourceUnavailableError
 from connectors.kafka.client import client_arguments, start_client
 from detector.kafkasettings import KafkaSettings
+from detector.runtime.audit import AuditRecord, who
 from detector.runtime.clock import Clock
 from detector.runtime.contextfiles import changed_tables
+from detector.runtime.kafka.auditing import audit_outgoing
 from detector.runtime.kafka.outgoing import Outgoing, context_record
 from detector.runtime.kafka.state import read_latest
 from detector.runtime.kafka.transaction import commit, discard, make_producer
@@ -49,7 +51,9 @@ async def publish_tables(kafka: KafkaSettings, folder: Path, clock: Clock) -> li
         rows, changed = changed_tables(folder, published, clock.now_ns() + PUBLISHED_AHEAD_NS)
         if changed:
             hashes = [Outgoing(names.context, 0, FILE_KEY + table.encode(), h.encode()) for table, h in changed.items()]
-            await commit(producer, [*(context_record(names, each) for each in rows), *hashes], "publish")
+            facts = {"tables": sorted(changed), "hashes": [changed[table] for table in sorted(changed)]}
+            audit = audit_outgoing(names, AuditRecord("context-published", clock.now_ns(), who(), facts))
+            await commit(producer, [*(context_record(names, each) for each in rows), *hashes, audit], "publish")
         return sorted(changed)
     except KafkaError as error:
         raise SourceUnavailableError(f"kafka: {error!r}") from error

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from connectors.errors import SourceUnavailableError
 from connectors.kafka.client import client_arguments, start_client
 from connectors.record import Document, RawRecord, record_id
 from detector.kafkasettings import KafkaSettings
+from detector.runtime.audit import AuditRecord, Fact, who
 from detector.runtime.clock import Clock
 from detector.runtime.deadletters import StoredDeadLetter
+from detector.runtime.kafka.auditing import audit_outgoing
+from detector.runtime.kafka.lookback import reading, records_of
 from detector.runtime.kafka.outgoing import Outgoing, raw_record
 from detector.runtime.kafka.transaction import TIMEOUT_S, commit, discard, make_producer
 from detector.runtime.kafka.wire import KafkaRecord, decode_dead_letter
@@ -31,7 +31,6 @@ LOOKED_AT = 100_000
 """Offsets that a search for the newest goes back at most."""
 
 _WINDOW = 500
-_STALLED_S = 20.0
 
 
 class KafkaDeadLetters:
@@ -57,12 +56,12 @@ class KafkaDeadLetters:
     async def newest(self, limit: int, stage: str | None) -> Sequence[StoredDeadLetter]:
         """Return the newest dead letters without their bytes, looking at the last 100,000 offsets at most."""
         found, retried = list[StoredDeadLetter](), Counter[int]()
-        async with self._reading() as (reader, begin, end):
+        async with reading(self._kafka.connection, self._client, self._place) as (reader, begin, end):
             upper, last = end, max(begin, end - LOOKED_AT)
             while upper > last and len(found) < limit:
                 lower = max(last, upper - _WINDOW)
                 letters = list[StoredDeadLetter]()
-                async for record in _records(reader, self._place, lower, upper):
+                async for record in records_of(reader, self._place, lower, upper):
                     letter = decode_dead_letter(record)
                     if letter.stage == RETRIED:
                         retried[_choice(record)[0]] += 1
@@ -75,10 +74,10 @@ class KafkaDeadLetters:
     async def get(self, numbers: Iterable[int]) -> dict[int, StoredDeadLetter]:
         """Return the dead letters at some offsets."""
         found = dict[int, StoredDeadLetter]()
-        async with self._reading() as (reader, begin, end):
+        async with reading(self._kafka.connection, self._client, self._place) as (reader, begin, end):
             for number in sorted(set(numbers)):
                 if begin <= number < end:
-                    async for record in _records(reader, self._place, number, number + 1):
+                    async for record in records_of(reader, self._place, number, number + 1):
                         found[number] = StoredDeadLetter(number, decode_dead_letter(record))
         return {number: each for number, each in found.items() if each.letter.stage != RETRIED}
 
@@ -101,7 +100,7 @@ class KafkaDeadLetters:
             await discard(producer)
         return set(fresh)
 
-    def _again(self, number: int, document: Document) -> tuple[Outgoing, Outgoing]:
+    def _again(self, number: int, document: Document) -> tuple[Outgoing, ...]:
         received_ns = self._clock.now_ns()
         record = RawRecord(
             record_id(document, received_ns), document.source, document.dataset, received_ns, document.value
@@ -113,43 +112,15 @@ class KafkaDeadLetters:
             ("received_ns", b"%d" % received_ns),
         ]
         marker = Outgoing(self._names.dead_letters, 0, record.id.encode(), None, headers)
-        return raw_record(self._names, record, self._kafka.partitions.raw), marker
+        facts: dict[str, Fact] = {"number": number, "dataset": document.dataset, "record": record.id}
+        audit = audit_outgoing(self._names, AuditRecord("deadletter-retried", received_ns, who(), facts))
+        return raw_record(self._names, record, self._kafka.partitions.raw), marker, audit
 
     async def _choices(self, first: int) -> set[tuple[int, str]]:
         """Return which letters from a number on were put back, and as which dataset."""
-        async with self._reading() as (reader, begin, end):
-            records = _records(reader, self._place, max(begin, first), end)
+        async with reading(self._kafka.connection, self._client, self._place) as (reader, begin, end):
+            records = records_of(reader, self._place, max(begin, first), end)
             return {_choice(record) async for record in records if decode_dead_letter(record).stage == RETRIED}
-
-    @asynccontextmanager
-    async def _reading(self) -> AsyncIterator[tuple[AIOKafkaConsumer, int, int]]:
-        """Yield a reader of what is committed, and where the topic begins and ends."""
-        reader = AIOKafkaConsumer(**self._client, isolation_level="read_committed", enable_auto_commit=False)
-        try:
-            await start_client(reader, self._kafka.connection)
-            reader.assign([self._place])
-            begin = (await reader.beginning_offsets([self._place]))[self._place]
-            yield reader, begin, (await reader.end_offsets([self._place]))[self._place]
-        except KafkaError as error:
-            raise SourceUnavailableError(f"kafka: {self._place.topic}: {error!r}") from error
-        finally:
-            await reader.stop()
-
-
-async def _records(reader: AIOKafkaConsumer, place: TopicPartition, start: int, end: int) -> AsyncIterator[KafkaRecord]:
-    """Yield what lies between two offsets; markers of transactions and aborted records are none."""
-    reader.seek(place, start)
-    moved_s, position = time.monotonic(), start
-    while position < end:
-        fetched: Mapping[Any, Sequence[KafkaRecord]] = await reader.getmany(timeout_ms=200)
-        for record in fetched.get(place, ()):
-            if record.offset < end:
-                yield record
-        before, position = position, await reader.position(place)
-        if position > before:
-            moved_s = time.monotonic()
-        elif time.monotonic() - moved_s > _STALLED_S:
-            raise SourceUnavailableError(f"kafka: {place.topic} cannot be read beyond offset {position}")
 
 
 def _choice(record: KafkaRecord) -> tuple[int, str]:

@@ -13,7 +13,9 @@ import msgspec
 from aiokafka import AIOKafkaProducer
 
 from detector.errors import StateError
+from detector.runtime.audit import AuditRecord, Fact
 from detector.runtime.clock import Clock
+from detector.runtime.kafka.auditing import audit_outgoing
 from detector.runtime.kafka.outgoing import Outgoing, dead_letter
 from detector.runtime.kafka.poison import Poison
 from detector.runtime.kafka.stage import Stage
@@ -110,6 +112,7 @@ class TaskLife:
         self.position = self._taken_to = stored.progress.position
         self._task = self.stage.make(self.partition, self._progress.generation)
         await stored.restore(self._task)
+        self._outgoing.append(self._taken_over())
 
     def process(self, records: Sequence[KafkaRecord]) -> None:
         """Take records of the input in their order, and apply those whose context is here.
@@ -258,6 +261,16 @@ class TaskLife:
         records, self._outgoing, self.is_touched = self._outgoing, [], False
         progress = Outgoing(topic, self.partition, PROGRESS_KEY, encode_progress(self._progress))
         return [*records, *state, progress]
+
+    def _taken_over(self) -> Outgoing:
+        facts: dict[str, Fact] = {
+            "stage": self.stage.name,
+            "partition": self.partition,
+            "generation": self._progress.generation,
+            "position": self.position,
+        }
+        by = str(self._around.client["client_id"])
+        return audit_outgoing(self.stage.names, AuditRecord("task-taken-over", self._around.clock.now_ns(), by, facts))
 
     def _where(self) -> str:
         return f"{self.stage.name} {self.partition}"

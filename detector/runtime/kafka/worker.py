@@ -6,7 +6,7 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -15,10 +15,12 @@ import structlog
 from connectors.kafka.admin import administering
 from connectors.kafka.client import client_arguments, start_client
 from detector.runtime.assembly import TaskMaker, read_rules
+from detector.runtime.audit import AuditRecord, Fact, settings_hash
 from detector.runtime.canary.watching import CanaryWatch
 from detector.runtime.clock import Clock
 from detector.runtime.filterwatch import FilterWatch, tell_filters
 from detector.runtime.kafka.app import StageApp, build_app
+from detector.runtime.kafka.auditing import write_audit
 from detector.runtime.kafka.canaries import follow_test_alerts
 from detector.runtime.kafka.contextlog import ContextLog
 from detector.runtime.kafka.deliver import DELIVER, build_deliverers
@@ -105,7 +107,13 @@ class Worker:
             self._run(f"sink {deliverer.receiver.name}", deliverer.run())
         self._run("filters", self._filters.run(lambda: ruleset))
         await self._watch()
-        _log.info("worker_started", stages=self._stages, rules=len(ruleset.rules) + len(ruleset.correlations))
+        rules = len(ruleset.rules) + len(ruleset.correlations)
+        settings = settings_hash(self._settings)
+        await self._audit(
+            "worker-started",
+            {"bundle": self._bundle, "rules": rules, "settings": settings, "stages": self._stages},
+        )
+        _log.info("worker_started", stages=self._stages, rules=rules)
 
     async def wait(self) -> None:
         """Wait until something fails that no retry can mend.
@@ -117,6 +125,8 @@ class Worker:
 
     async def stop(self) -> None:
         """Commit what was applied, hand over, and leave the groups."""
+        if self._watchdog is not None:  # it had started
+            await self._audit("worker-stopped", {})
         closing = [each.close(timeout_s=SESSION_S) for each in self.ownerships.values()]
         await asyncio.gather(*closing, return_exceptions=True)
         for app in self._apps:
@@ -193,6 +203,10 @@ class Worker:
         if self._settings.http.enabled:
             self._closing.append(self.pages.stop)
             await self.pages.start(self._settings.http.host, self._settings.http.port)
+
+    async def _audit(self, action: str, facts: Mapping[str, Fact]) -> None:
+        record = AuditRecord(action, self._clock.now_ns(), self._name, facts)
+        await write_audit(self._client, TopicNames(self._kafka.prefix), record)
 
     async def _beat(self) -> None:
         while True:

@@ -18,7 +18,7 @@ class Principals(msgspec.Struct, frozen=True):
     """Accounts, as Kafka writes them, such as ``User:isthmus-worker``.
 
     Attributes:
-        operator: Runs `isthmus topics` and `isthmus deadletter`.
+        operator: Runs `isthmus topics`, `isthmus deadletter` and `isthmus audit`.
         worker: Runs `isthmus worker`.
         connector: Brings records into the raw log.
         subscriber: Reads alerts.
@@ -73,7 +73,9 @@ def grants(settings: Settings, kafka: KafkaSettings, who: Principals) -> list[Gr
             own,
             "make topics",
         ),
-        Grant(who.operator, ("Read", "Write"), "topic", (names.dead_letters,), "look at dead letters"),
+        Grant(
+            who.operator, ("Read", "Write"), "topic", (names.dead_letters, names.audit), "look, and say what was done"
+        ),
         Grant(who.operator, ("Write",), "topic", (names.raw,), "put dead letters back"),
         _transactions(names.dead_letter_retry, who.operator),
         *_worker(names, names.fan_outs(kafka.fan_out), who.worker),
@@ -103,7 +105,9 @@ def _connector(names: TopicNames, of_others: Sequence[str], account: str) -> lis
         # Read as well: how far it came is remembered as an offset of this topic, which only readers may commit.
         Grant(account, ("Read", "Write"), "topic", (names.raw,), "bring records in"),
         Grant(account, ("Read",), "group", (own,), "go on where it was", prefixed=True),
-        Grant(account, ("Write",), "topic", (names.dead_letters,), "keep what is no record"),
+        Grant(
+            account, ("Write",), "topic", (names.dead_letters, names.audit), "keep what is no record; say who is here"
+        ),
         # Under a worker's id it could fence the worker.
         _transactions(own, account),
     ]

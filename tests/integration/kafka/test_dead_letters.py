@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import shlex
@@ -90,6 +91,19 @@ def test_the_page_works_and_puts_back_once(kafka: KafkaBroker, tmp_path: Path) -
     assert _said(again) == f"{number:>6}  put back as ecs.event\n"
     put_back = [(each.headers["dataset"], each.value) for each in _raw(kafka)[2:]]
     assert put_back == [(b"cisco.asa", ASA), (b"ecs.event", ASA)]
+
+    # Each is in the audit log, which the same transactions wrote; so is who took which task over.
+    kept = [json.loads(line) for line in _said(["audit", "-c", str(config), "--json"]).splitlines()]
+    facts = [each["convergence"]["audit"] for each in kept if each["event"]["action"] == "deadletter-retried"]
+    assert [(each["number"], each["dataset"]) for each in facts] == [(number, "ecs.event"), (number, "cisco.asa")]
+    assert [each["record"].encode() for each in facts[::-1]] == [each.headers["id"] for each in _raw(kafka)[2:]]
+    taken = [each["convergence"]["audit"] for each in kept if each["event"]["action"] == "task-taken-over"]
+    assert {(each["stage"], each["partition"], each["generation"]) for each in taken} == {
+        ("sense", 0, 1),
+        ("sense", 1, 1),
+        ("correlate", 0, 1),
+        ("group", 0, 1),
+    }
 
     # What was put back rightly is an event now; what was not is a letter of its own.
     asyncio.run(_sense(settings, []))

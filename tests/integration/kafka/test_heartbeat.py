@@ -67,6 +67,9 @@ async def test_names_canaries_that_do_not_come_out(kafka: KafkaBroker, tmp_path:
         assert "canary of domain ot has not come out for 7 s" in worker.log.read_text()
     finally:
         worker.kill()
+    audit = await read_all(kafka.bootstrap, TopicNames("canaries").audit)
+    actions = [msgspec.json.decode(each.value or b"")["event"]["action"] for each in audit]
+    assert (actions.count("worker-started"), actions.count("connector-started")) == (1, 1)
     alerts = await read_all(kafka.bootstrap, TopicNames("canaries").alerts)
     assert {each.headers["test"] for each in alerts} == {b"true"}
     assert {each.headers["domain"] for each in alerts} >= {b"it", b"ot", b"physical"}

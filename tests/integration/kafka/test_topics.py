@@ -37,6 +37,10 @@ class Setup:
         """Run `isthmus topics COMMAND`."""
         return CliRunner().invoke(main, ["topics", command, "-c", str(self._path)])
 
+    def audited(self) -> str:
+        """Run `isthmus audit`."""
+        return CliRunner().invoke(main, ["audit", "-c", str(self._path)]).stdout
+
     def work(self) -> Result:
         """Run `isthmus worker`, which is to refuse."""
         return CliRunner().invoke(main, ["worker", "-c", str(self._path), "--stages", "sense"])
@@ -66,6 +70,8 @@ def test_apply_makes_what_is_planned_once(setup: Setup) -> None:
     assert "replication is 1" in applied.stderr
     again, checked = setup.run("apply"), setup.run("check")
     assert (again.exit_code, again.stdout, checked.exit_code, checked.stdout) == (0, "", 0, "")
+    assert setup.audited().count("topics-applied") == 1
+    assert f"created={setup.prefix}.raw.v1," in setup.audited()
     raw = setup.topic("raw.v1")
     assert (raw.partitions, raw.config["message.timestamp.type"]) == (3, "LogAppendTime")
     assert setup.topic("state-sense.v1").config["cleanup.policy"] == "compact"
