@@ -32,6 +32,11 @@ class Way(msgspec.Struct, frozen=True, gc=False):
     is_proof: bool = False
     part: int | None = None
 
+    @property
+    def proves_all(self) -> bool:
+        """Whether nothing is left to check of a tree that is found so."""
+        return self.is_proof and self.part is None
+
 
 def ways_of(tree: Tree, terms: Terms) -> tuple[Way, ...]:
     """Return the ways to find a tree, short ones first; none when no term is necessary."""

@@ -78,8 +78,9 @@ class Batch:
         every = range(len(self.events))
         hits: Hits = {group: set(rows) for group, rows in found.items()}
         hits.update((group, every) for path, group in plan.present.items() if path in self.values)
-        if plan.always is not None:
-            hits[plan.always] = every
+        always = plan.always_of(self.values)
+        if always is not None:
+            hits[always] = every
         return hits
 
     def _look_into(self, path: str, column: Column, *, looks_inside: bool) -> None:
@@ -167,9 +168,9 @@ def _hits(field: FieldPlan, lines: _Lines) -> Iterable[tuple[int, int]]:
             exact = field.exact
             hits.extend((line, exact[text]) for line, text in enumerate(texts) if text in exact)
     for index in field.indexes:
-        numbers, literals = index.scanner.lines(f"{SEPARATOR}{lines.text}{SEPARATOR}", lines.size)
-        if literals:
-            hits.extend(zip(numbers, map(index.groups.__getitem__, literals), strict=True))
+        numbers, groups = index.scanner.lines(f"{SEPARATOR}{lines.text}{SEPARATOR}", lines.size)
+        if groups:
+            hits.extend(zip(numbers, groups, strict=True))
     return hits
 
 

@@ -6,14 +6,14 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 
 from detector.matching.batch import Batch, Hits
+from detector.matching.columns import Event
 from detector.matching.evaluator import Predicate, compile_condition
 from detector.matching.fields import Fields
+from detector.matching.group import Found
+from detector.matching.outcomes import Outcome
 from detector.matching.plan import Findable, Plan
-from detector.matching.single import OneEvent
+from detector.matching.single import OneEvent, Shape
 from detector.rules.model import DetectionRule
-
-Found = tuple[int, int]
-"""Event and rule, by number."""
 
 MAX_BYTES = 40 << 20
 """Memory of what the oracle compiled, about, or of the largest rule; the rule used least recently goes first.
@@ -62,18 +62,19 @@ class Checker:
             found.extend((row, each) for row in rows for each in group.rules if self.holds(each, events[row]))
         return tries
 
-    def check_one(self, plan: Plan, one: OneEvent, numbers: Iterable[int], found: list[Found]) -> int:
-        """Do the same for one event, which is row 0."""
+    def check_one(self, shape: Shape, event: Event, text: str, outcome: Outcome) -> list[Found]:
+        """Return the rules that match one event, which is row 0, in order."""
+        found = [*outcome.found]
+        if not outcome.groups:
+            return found
+        plan, one = shape.plan, OneEvent(shape, event, text)
         folded, values, events = one.folded, one.values, one.events
-        groups, tries = plan.groups, 0
-        for number in numbers:
-            group = groups[number]
-            tries += len(group.rules)
+        for group in outcome.groups:
             try:
                 (group.check or plan.check_of(group))(folded, values, events, _FIRST, found.append)
             except Exception:  # noqa: BLE001  as above
-                found.extend((0, each) for each in group.rules if self.holds(each, events[0]))
-        return tries
+                found.extend((0, each) for each in group.rules if self.holds(each, event))
+        return sorted(set(found)) if len(found) > 1 else found
 
     def holds(self, number: int, fields: Fields) -> bool:
         """Return what the oracle says of a rule; False when its evaluation raises."""

@@ -125,8 +125,8 @@ class CodeWriter:
         )
 
     def _member(self, literals: Sequence[str]) -> Callable[[str], bool]:
-        scanner = scanner_for(literals, self._scanner)
-        return lambda text: bool(scanner.literals(text))
+        scanner = scanner_for(literals, range(len(literals)), self._scanner)
+        return lambda text: bool(scanner.find(text))
 
     def _test(self, test: Test) -> _Weighed:
         leaf = test.leaf

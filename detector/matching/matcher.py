@@ -14,16 +14,17 @@ import structlog
 
 from detector.matching.anchors import ways_of
 from detector.matching.batch import Batch
-from detector.matching.checker import Checker, Found
+from detector.matching.checker import Checker
 from detector.matching.columns import Event, NestedEventError, ReservedNameError
 from detector.matching.fields import flat_fields
+from detector.matching.group import Found
 from detector.matching.grouping import EventGroup, SourceFields, Sources, groups_of
 from detector.matching.limits import MAX_DEPTH, MAX_FIELDS, MAX_VALUES, is_large
 from detector.matching.plan import Findable
 from detector.matching.planning import Planner, Planning
 from detector.matching.scanner import ScannerName, default_scanner
 from detector.matching.shapes import Shapes
-from detector.matching.single import OneEvent, groups_of_one, lines_of_one
+from detector.matching.single import outcome_of_one
 from detector.matching.terms import KEYWORD, Terms
 from detector.rules.logsources import contradicts
 from detector.rules.model import DetectionRule, LogSource
@@ -107,23 +108,19 @@ class Matcher:
             known = self._shapes.known.get(key)
             if known is None or known.shape.plan is not known.planning.plan:
                 return None
-            shape = known.shape
-            lines = lines_of_one(shape, event)
-            groups = groups_of_one(shape, lines)
+            one = outcome_of_one(known.shape, event)
         except Exception:  # noqa: BLE001  a value that cannot even be read: the longer way says which rule it is
             return None
-        if groups is None or lines is None:
+        if one is None:
             return None
-        found: list[Found] = []
-        tries = 0
-        if groups:
-            tries = self._checker.check_one(shape.plan, OneEvent(shape, event, lines), groups, found)
+        outcome, text = one
+        found = self._checker.check_one(known.shape, event, text, outcome)
         planning = known.planning
-        planning.count(1, tries)
+        planning.count(1, outcome.tries)
         if self._planner.is_busy or not planning.is_settled:
             found = self._of_source(found, known.source, planning)
             self._serve(known.source, (event,))
-        return sorted(set(found)) if len(found) > 1 else found
+        return found
 
     def _match(self, group: EventGroup, found: list[Found], *, is_flat: bool = False) -> None:
         """Add the matches of some events of one log source and shape."""
@@ -182,12 +179,13 @@ class Matcher:
         shape = self._shapes.learn(key, source, group.names, planning).shape
         tries = 0
         for row, event in enumerate(group.events):
-            own: list[Found] = []
-            lines = lines_of_one(shape, event)
-            groups = groups_of_one(shape, lines)
-            if lines is not None and groups is not None:
-                tries += self._checker.check_one(planning.plan, OneEvent(shape, event, lines), groups, own)
+            one = outcome_of_one(shape, event)
+            if one is not None:
+                outcome, text = one
+                own = self._checker.check_one(shape, event, text, outcome)
+                tries += outcome.tries
             else:
+                own = list[Found]()
                 batch = Batch(planning.plan, group.names, [(value,) for value in event.values()], (event,))
                 tries += self._checker.check(planning.plan, batch, batch.hits(is_flat=is_flat), own)
             found.extend((row, number) for _, number in own)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from detector.matching.anchors import Way, rest_of
 from detector.matching.code import Check, CodeWriter
+from detector.matching.columns import Folded, Values
 from detector.matching.fields import unspaced
+from detector.matching.group import Found, Group
+from detector.matching.outcomes import Outcomes
 from detector.matching.sample import Sample
 from detector.matching.scanner import Scanner, ScannerName, scanner_for
 from detector.matching.terms import KEYWORD, Term, Terms, Tree
@@ -30,15 +34,11 @@ STEP = 200
 
 
 class LiteralIndex:
-    """Literals to be found in texts, with the separators that frame them.
-
-    Attributes:
-        groups: Group of each literal.
-    """
+    """Literals to be found in texts, with the separators that frame them, each with its group."""
 
     def __init__(self, found: Literals, scanner: ScannerName) -> None:
         pairs = list(dict.fromkeys(found))
-        self.groups = [group for _, group in pairs]
+        self._groups = [group for _, group in pairs]
         self._literals = [literal for literal, _ in pairs]
         self._name: ScannerName = scanner
         self._scanner: Scanner | None = None
@@ -50,9 +50,9 @@ class LiteralIndex:
 
     @property
     def scanner(self) -> Scanner:
-        """Finds the literals; made when first asked for."""
+        """Finds the groups of the literals; made when first asked for."""
         if self._scanner is None:
-            self._scanner = scanner_for(self._literals, self._name)
+            self._scanner = scanner_for(self._literals, self._groups, self._name)
         return self._scanner
 
 
@@ -68,18 +68,6 @@ class FieldPlan(msgspec.Struct):
     exact: dict[str, int] = {}
     values: frozenset[str] = frozenset()
     indexes: tuple[LiteralIndex, ...] = ()
-
-
-class Group(msgspec.Struct):
-    """Rules that the same anchor brings up.
-
-    Attributes:
-        rules: Their numbers.
-        check: Checks what the anchor did not prove; made when first needed.
-    """
-
-    rules: tuple[int, ...]
-    check: Check | None = None
 
 
 class Findable(msgspec.Struct, frozen=True):
@@ -112,8 +100,8 @@ class Plan:
         fields: Field to its anchors.
         keywords: Literals to be found in any value; None when there are none.
         present: Field to the group that its presence brings up.
-        always: Group that every event brings up; None when there is none.
         groups: All groups.
+        outcomes: What some of them come to.
         reads: Fields that some rule reads, with `KEYWORD` for a rule that reads all values.
         has_keywords: Some rule does.
         heads: Paths below which some rule looks into objects.
@@ -125,8 +113,8 @@ class Plan:
         self.keywords: LiteralIndex | None = None
         self._other = FieldPlan()
         self.present: dict[str, int] = {}
-        self.always: int | None = None
         self.groups: list[Group] = []
+        self.outcomes = Outcomes(self.groups)
         self.reads = frozenset[str]().union(*(rule.reads for rule in rules))
         self.has_keywords = KEYWORD in self.reads
         self.heads = _heads(self.reads)
@@ -138,6 +126,7 @@ class Plan:
         self._ways: dict[int, Way] = {}
         self._known: dict[tuple[int, ...], int] = {}
         self._checked = 0
+        self._always: int | None = None
 
     def steps(self) -> Iterator[None]:
         """Plan the rules, pausing now and then; the plan is ready when the iterator ends."""
@@ -161,7 +150,8 @@ class Plan:
         """Its memory, about, were all checks made; scanners not made yet count for nothing."""
         indexes = {id(index): index for field in self.fields.values() for index in field.indexes}
         scanners = sum(index.bytes for index in indexes.values())
-        return len(self._sample) * _TERM + len(self.groups) * _GROUP + self._checked * _CHECKED + scanners
+        found = len(self.groups) * _GROUP + self._checked * _CHECKED + self.outcomes.bytes
+        return len(self._sample) * _TERM + found + scanners
 
     def renames(self, names: Iterable[str]) -> bool:
         """Return whether some name has spaces that the name in a rule has not."""
@@ -177,10 +167,40 @@ class Plan:
     def check_of(self, group: Group) -> Check:
         """Return a group's check, making it when it is first needed."""
         if group.check is None:
-            rules = [self._rules[number] for number in group.rules]
-            rests = [(rule.number, rest_of(rule.tree, self._ways.get(rule.number))) for rule in rules]
-            group.check = self._writer.check(rests)
+            rests = (
+                None if group.is_proven else rest_of(self._rules[number].tree, self._ways.get(number))
+                for number in group.rules
+            )
+            group.check = self._writer.check(list(zip(group.rules, rests, strict=True)))
         return group.check
+
+    def always_of(self, names: Iterable[str]) -> int | None:
+        """Return the group that every event with some fields brings up; None when there is none.
+
+        What reads none of the fields holds for every such event or for none: that is found out once.
+        """
+        if self._always is None or not self._reads_of_always.isdisjoint(names):
+            return self._always
+        return self._always_without_fields
+
+    @cached_property
+    def _reads_of_always(self) -> frozenset[str]:
+        rules = () if self._always is None else self.groups[self._always].rules
+        return frozenset[str]().union(*(self._rules[number].reads for number in rules))
+
+    @cached_property
+    def _always_without_fields(self) -> int | None:
+        if self._always is None or KEYWORD in self._reads_of_always:
+            return self._always
+        values, found = Values({}, 1), list[Found]()
+        try:
+            self.check_of(self.groups[self._always])(Folded(values, ({},)), values, ({},), (0,), found.append)
+        except Exception:  # noqa: BLE001  the oracle tells which rule it was, event by event
+            return self._always
+        if not found:
+            return None
+        self.groups.append(Group(tuple(number for _, number in found), is_proven=True))
+        return len(self.groups) - 1
 
     def _file(self, anchored: Mapping[Term, list[int]], always: list[int]) -> Iterator[None]:
         literals = dict[str, dict[str, int]]()
@@ -192,7 +212,7 @@ class Plan:
                 self._field(path).exact[anchor.literal] = group
             else:
                 literals.setdefault(path, {})[anchor.framed] = group
-        self.always = self._group(always) if always else None
+        self._always = self._group(always) if always else None
         keywords = literals.pop(KEYWORD, {}).items()
         if keywords:
             self.keywords = LiteralIndex(keywords, self._scanner)
@@ -225,7 +245,8 @@ class Plan:
         group = self._known.get(key)
         if group is None:
             group = self._known[key] = len(self.groups)
-            self.groups.append(Group(key))
+            ways = map(self._ways.get, numbers)
+            self.groups.append(Group(key, all(way is not None and way.proves_all for way in ways)))
             self._checked += sum(self._rules[number].parts for number in numbers)
         return group
 

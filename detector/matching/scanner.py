@@ -14,6 +14,7 @@ import ahocorasick_rs
 import structlog
 
 from detector.matching.terms import SEPARATOR
+from detector.matching.values import fold
 
 hyperscan: Any
 try:
@@ -27,7 +28,7 @@ ScannerName = Literal["hyperscan", "ahocorasick"]
 
 
 class Scanner(Protocol):
-    """Literals of one field.
+    """Literals of one field, each with a number; several may have the same.
 
     Attributes:
         bytes: Its memory, about.
@@ -36,16 +37,16 @@ class Scanner(Protocol):
     bytes: int
 
     def lines(self, text: str, lines: int) -> tuple[Iterable[int], Sequence[int]]:
-        """Return the line of each literal found in separated lines, and beside it the literal, sometimes repeated.
+        """Return the line of each literal found in separated lines, and beside it its number, sometimes repeated.
 
         Args:
-            text: Lines, joined by the separator, with one before the first and one after the last.
+            text: Folded lines, joined by the separator, with one before the first and one after the last.
             lines: How many.
         """
         ...
 
-    def literals(self, text: str) -> Sequence[int]:
-        """Return the literals found in a text, sometimes repeated."""
+    def find(self, text: str) -> Sequence[int]:
+        """Return the numbers of the literals found in a text, whatever its case, sometimes repeated."""
         ...
 
 
@@ -57,21 +58,21 @@ def default_scanner() -> ScannerName:
     return "ahocorasick"
 
 
-def scanner_for(literals: Sequence[str], name: ScannerName) -> Scanner:
-    """Return a scanner of literals; none of them may be empty."""
-    return HyperscanScanner(literals) if name == "hyperscan" else AhoCorasickScanner(literals)
+def scanner_for(literals: Sequence[str], numbers: Sequence[int], name: ScannerName) -> Scanner:
+    """Return a scanner of literals, which are folded; none of them may be empty."""
+    return HyperscanScanner(literals, numbers) if name == "hyperscan" else AhoCorasickScanner(literals, numbers)
 
 
 class HyperscanScanner:
-    """Literals as one Hyperscan database."""
+    """Literals as one Hyperscan database, which minds no case of ASCII."""
 
-    def __init__(self, literals: Sequence[str]) -> None:
+    def __init__(self, literals: Sequence[str], numbers: Sequence[int]) -> None:
         self._database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
         self._database.compile(
             expressions=[each.encode("utf-8", "surrogatepass") for each in literals],
-            ids=list(range(len(literals))),
+            ids=list(numbers),
             elements=len(literals),
-            flags=0,
+            flags=hyperscan.HS_FLAG_CASELESS,
             literal=True,
         )
         self._database.scratch = hyperscan.Scratch(self._database)
@@ -82,17 +83,17 @@ class HyperscanScanner:
         # A callback that raises or returns something true would stop the scan.
         append_end, append_found = self._ends.append, self._found.append
 
-        def both(literal: int, _start: int, end: int, _flags: int, _context: Any) -> None:  # noqa: ANN401
+        def both(number: int, _start: int, end: int, _flags: int, _context: Any) -> None:  # noqa: ANN401
             append_end(end)
-            append_found(literal)
+            append_found(number)
 
-        def which(literal: int, _start: int, _end: int, _flags: int, _context: Any) -> None:  # noqa: ANN401
-            append_found(literal)
+        def which(number: int, _start: int, _end: int, _flags: int, _context: Any) -> None:  # noqa: ANN401
+            append_found(number)
 
         self._both, self._which = both, which
 
     def lines(self, text: str, lines: int) -> tuple[Iterable[int], Sequence[int]]:
-        """Return the lines and the literals found."""
+        """Return the lines and the numbers of the literals found."""
         buffer = text.encode("utf-8", "surrogatepass")
         self._scan(buffer, self._both)
         if not self._ends:
@@ -103,9 +104,9 @@ class HyperscanScanner:
         self._ends.clear()
         return _lines_of(ends, buffer, b"\n", text, lines), found
 
-    def literals(self, text: str) -> Sequence[int]:
-        """Return the literals found."""
-        self._scan(text.encode("utf-8", "surrogatepass"), self._which)
+    def find(self, text: str) -> Sequence[int]:
+        """Return the numbers of the literals found."""
+        self._scan((text if text.isascii() else fold(text)).encode("utf-8", "surrogatepass"), self._which)
         if not self._found:
             return ()
         found = self._found.copy()
@@ -122,21 +123,22 @@ _STATE = 32
 class AhoCorasickScanner:
     """Literals as one Aho-Corasick automaton."""
 
-    def __init__(self, literals: Sequence[str]) -> None:
+    def __init__(self, literals: Sequence[str], numbers: Sequence[int]) -> None:
+        self._numbers = numbers
         self._automaton = ahocorasick_rs.AhoCorasick(literals, store_patterns=False)
         self.bytes = sum(map(len, literals)) * _STATE
 
     def lines(self, text: str, lines: int) -> tuple[Iterable[int], Sequence[int]]:
-        """Return the lines and the literals found."""
+        """Return the lines and the numbers of the literals found."""
         found = self._find(text)
         if not found:
             return (), ()
         ends = [end for _, _, end in found]
-        return _lines_of(ends, text, SEPARATOR, text, lines), [each[0] for each in found]
+        return _lines_of(ends, text, SEPARATOR, text, lines), [self._numbers[each[0]] for each in found]
 
-    def literals(self, text: str) -> Sequence[int]:
-        """Return the literals found."""
-        return [each[0] for each in self._find(text)]
+    def find(self, text: str) -> Sequence[int]:
+        """Return the numbers of the literals found."""
+        return [self._numbers[each[0]] for each in self._find(fold(text))]
 
     def _find(self, text: str) -> list[tuple[int, int, int]]:
         try:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
 from detector.matching.columns import Column, Event
+from detector.matching.outcomes import Outcome
 from detector.matching.plan import Plan
-from detector.matching.scanner import Scanner
 from detector.matching.terms import KEYWORD, MISSING, SEPARATOR
 from detector.matching.values import fold, text_of
+
+Find = Callable[[str], Sequence[int]]
+"""Takes a text and returns the groups of the literals in it."""
 
 
 class Shape(msgspec.Struct):
@@ -21,9 +24,10 @@ class Shape(msgspec.Struct):
         names: Fields.
         positions: Field to its position.
         exact: Position, and folded value to group.
-        scans: Position, scanner and the groups of its literals.
-        keyword: Scanner and groups of keywords.
+        scans: Position, and what finds the groups of other literals.
+        keyword: Finds the groups of keywords.
         always: Groups that any such event brings up.
+        usual: What they come to.
         looks_inside: A rule may look into objects.
         renames: A rule knows a field by its name without spaces.
         is_text: No event had a value that is not text, as far as seen, and no name is to be read without spaces.
@@ -33,9 +37,10 @@ class Shape(msgspec.Struct):
     names: tuple[str, ...]
     positions: dict[str, int]
     exact: list[tuple[int, dict[str, int]]]
-    scans: list[tuple[int, Scanner, list[int]]]
-    keyword: tuple[Scanner, list[int]] | None
-    always: frozenset[int]
+    scans: list[tuple[int, Find]]
+    keyword: Find | None
+    always: tuple[int, ...]
+    usual: Outcome
     looks_inside: bool
     renames: bool
     is_text: bool = True
@@ -44,10 +49,10 @@ class Shape(msgspec.Struct):
 def shape_of(plan: Plan, names: tuple[str, ...]) -> Shape:
     """Return the shape of events with these fields."""
     exact: list[tuple[int, dict[str, int]]] = []
-    scans: list[tuple[int, Scanner, list[int]]] = []
-    always = {group for path, group in plan.present.items() if path in names}
-    if plan.always is not None:
-        always.add(plan.always)
+    scans: list[tuple[int, Find]] = []
+    tried = plan.always_of(names)
+    present = {group for path, group in plan.present.items() if path in names}
+    always = tuple(sorted(present if tried is None else {tried, *present}))
     words = plan.keywords
     for position, path in enumerate(names):
         field = plan.fields.get(path)
@@ -56,26 +61,50 @@ def shape_of(plan: Plan, names: tuple[str, ...]) -> Shape:
         if field.exact:
             exact.append((position, field.exact))
         own = (index for index in field.indexes if index is not words)
-        scans.extend((position, index.scanner, index.groups) for index in own)
-    keyword = None if words is None else (words.scanner, words.groups)
+        scans.extend((position, index.scanner.find) for index in own)
+    keyword = None if words is None else words.scanner.find
     looks_inside = plan.has_keywords or not plan.heads.isdisjoint(names)
     positions = {path: position for position, path in enumerate(names)}
     renames = plan.renames(names)
     return Shape(
-        plan, names, positions, exact, scans, keyword, frozenset(always), looks_inside, renames, is_text=not renames
+        plan,
+        names,
+        positions,
+        exact,
+        scans,
+        keyword,
+        always,
+        plan.outcomes[always],
+        looks_inside,
+        renames,
+        is_text=not renames,
     )
 
 
-def lines_of_one(shape: Shape, event: Event) -> str | None:
-    """Return the folded texts of the fields, one a line; None when the event needs columns.
+def outcome_of_one(shape: Shape, event: Event) -> tuple[Outcome, str] | None:
+    """Return what the rules that an event brings up come to, and its texts, one a line; None when it needs columns.
 
-    It does when it has lists, objects that a rule may look into, or names with spaces.
+    It does when it has lists, objects that a rule may look into, values of several lines, or names with spaces.
     """
-    if shape.is_text:
-        try:
-            return fold(SEPARATOR.join(event.values()))
-        except TypeError:
-            shape.is_text = False
+    try:
+        text = SEPARATOR.join(event.values()) if shape.is_text else _text_of_one(shape, event)
+    except TypeError:
+        shape.is_text = False
+        text = _text_of_one(shape, event)
+    if text is None:
+        return None
+    found: list[int] = []
+    if (shape.exact or shape.scans) and not _find_in_fields(shape, text, found):
+        return None
+    if shape.keyword is not None:
+        found += shape.keyword(text)
+    outcome = shape.plan.outcomes[*shape.always, *found] if found else shape.usual
+    if outcome.tries and text.count(SEPARATOR) >= len(shape.names):
+        return None
+    return outcome, text
+
+
+def _text_of_one(shape: Shape, event: Event) -> str | None:
     if shape.renames:
         return None
     texts: list[str] = []
@@ -87,42 +116,21 @@ def lines_of_one(shape: Shape, event: Event) -> str | None:
         else:
             text = text_of(value)
             texts.append(MISSING if text is None else text)
-    return fold(SEPARATOR.join(texts))
+    return SEPARATOR.join(texts)
 
 
-def groups_of_one(shape: Shape, lines: str | None) -> Collection[int] | None:
-    """Return the groups of rules that an event brings up; None when the event needs columns.
-
-    It does when it has no lines, and when a value has several.
-    """
-    if lines is None:
-        return None
-    found: list[int] = []
-    if shape.exact or shape.scans:
-        texts = lines.split(SEPARATOR)
-        if len(texts) != len(shape.names):
-            return None
-        _find_in_fields(shape, texts, found)
-    if shape.keyword is not None:
-        scanner, numbers = shape.keyword
-        literals = scanner.literals(lines)
-        if literals:
-            found.extend(map(numbers.__getitem__, literals))
-    groups = shape.always.union(found) if found else shape.always
-    if groups and lines.count(SEPARATOR) >= len(shape.names):
-        return None
-    return groups
-
-
-def _find_in_fields(shape: Shape, texts: list[str], found: list[int]) -> None:
+def _find_in_fields(shape: Shape, text: str, found: list[int]) -> bool:
+    """Add the groups of what stands in single fields; return whether each has one line."""
+    texts = fold(text).split(SEPARATOR)
+    if len(texts) != len(shape.names):
+        return False
     for position, table in shape.exact:
         group = table.get(texts[position])
         if group is not None:
             found.append(group)
-    for position, scanner, numbers in shape.scans:
-        literals = scanner.literals(f"\n{texts[position]}\n")
-        if literals:
-            found.extend(map(numbers.__getitem__, literals))
+    for position, find in shape.scans:
+        found += find(f"\n{texts[position]}\n")
+    return True
 
 
 class OneEvent:
@@ -136,14 +144,14 @@ class OneEvent:
 
     __slots__ = ("events", "folded", "values")
 
-    def __init__(self, shape: Shape, event: Event, lines: str) -> None:
+    def __init__(self, shape: Shape, event: Event, text: str) -> None:
         # Attributes are set here, as a constructor in Python would cost as much as the rest.
         self.events = (event,)
         self.values = _OneValue()
         self.values.event = event
         self.folded = _OneText()
         self.folded.positions = shape.positions
-        self.folded.lines = lines
+        self.folded.lines = fold(text)
         self.folded.texts = None
 
 
