@@ -14,6 +14,7 @@ from connectors.file_identity import file_identity
 from connectors.framing.cut import detect_framing
 from connectors.framing.tables import ZeekTsvReader
 from connectors.intake import Intake
+from connectors.reading_task import ReadingTask
 from connectors.record import Document
 from connectors.settings import FileTail
 
@@ -86,18 +87,16 @@ class FileTailConnector:
     def __init__(self, settings: FileTail, intake: Intake) -> None:
         self._settings = settings
         self._intake = intake
-        self._task: asyncio.Task[None] | None = None
+        self._reading = ReadingTask()
         self._file: OpenFile | None = None
 
     async def start(self) -> None:
         """Begin to watch; the file may appear later."""
-        self._task = asyncio.create_task(self._run(), name=f"tail {self._settings.path}")
+        self._reading.start(self._run(), f"tail {self._settings.path}")
 
     async def stop(self) -> None:
         """Stop watching."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._reading.stop()
         self._close()
 
     async def _run(self) -> None:

@@ -13,6 +13,7 @@ from connectors.errors import SourceUnavailableError
 from connectors.framing.cut import Cut, FrameOptions, cut_file
 from connectors.framing.tables import CsvLayout
 from connectors.intake import Intake
+from connectors.reading_task import ReadingTask
 from connectors.record import Document, hashed_id
 from connectors.settings import Folder
 
@@ -41,7 +42,7 @@ class FolderConnector:
         self._settings = settings
         self._intake = intake
         self._seen: dict[Path, Seen] = {}
-        self._task: asyncio.Task[None] | None = None
+        self._reading = ReadingTask()
         self._options = FrameOptions(
             framing=settings.framing,  # type: ignore[arg-type]  # checked by cut_file, with the list of framings
             max_line_bytes=settings.max_line_bytes,
@@ -52,13 +53,11 @@ class FolderConnector:
 
     async def start(self) -> None:
         """Begin to watch; the folder may appear later."""
-        self._task = asyncio.create_task(self._run(), name=f"folder {self._settings.path}")
+        self._reading.start(self._run(), f"folder {self._settings.path}")
 
     async def stop(self) -> None:
         """Stop watching."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._reading.stop()
 
     async def _run(self) -> None:
         while True:

@@ -10,6 +10,7 @@ import structlog
 
 from connectors.errors import SourceUnavailableError
 from connectors.intake import Intake
+from connectors.reading_task import ReadingTask
 from connectors.record import Document
 from connectors.senders import SenderTable
 from connectors.settings import SyslogUdp
@@ -29,7 +30,7 @@ class SyslogUdpListener(asyncio.DatagramProtocol):
         self._senders = SenderTable(settings.source, settings.dataset, settings.senders)
         self._waiting: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue(MAX_WAITING)
         self._transport: asyncio.DatagramTransport | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._reading = ReadingTask()
         self.port = 0
         self.dropped = 0
 
@@ -40,17 +41,15 @@ class SyslogUdpListener(asyncio.DatagramProtocol):
             lambda: self, local_addr=(self._settings.host, self._settings.port)
         )
         self.port = self._transport.get_extra_info("sockname")[1]
-        self._task = asyncio.create_task(self._run(), name="syslog udp")
+        self._reading.start(self._run(), "syslog udp")
 
     async def stop(self) -> None:
         """Unbind, put what arrived, and end."""
         if self._transport is not None:
             self._transport.close()
-        if self._task is not None:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._waiting.join(), timeout=2.0)
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._reading.stop()
 
     def datagram_received(self, data: bytes, addr: tuple[Any, ...]) -> None:
         """Take one datagram."""

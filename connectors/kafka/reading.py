@@ -13,8 +13,9 @@ from connectors.errors import DocumentRejectedError, SourceUnavailableError
 from connectors.intake import Intake
 from connectors.kafka.admin import administering
 from connectors.kafka.client import client_arguments, start_client
-from connectors.kafka.documents import TopicReader
+from connectors.kafka.documents import TopicReader, UntrustedTimeError
 from connectors.kafka.settings import KafkaTopics
+from connectors.reading_task import ReadingTask
 from connectors.record import Document
 
 BATCH = 2_000
@@ -47,18 +48,16 @@ class KafkaConnector:
         self._intake = intake
         self._arguments = client_arguments(settings.connection, "isthmus-input")
         self._topics = {topic.name: topic for topic in settings.topics}
-        self._task: asyncio.Task[None] | None = None
+        self._reading = ReadingTask()
         self._told: str = ""
 
     async def start(self) -> None:
         """Begin to read; brokers and topics may appear later."""
-        self._task = asyncio.create_task(self._run(), name=f"kafka {', '.join(self._topics)}")
+        self._reading.start(self._run(), f"kafka {', '.join(self._topics)}")
 
     async def stop(self) -> None:
         """Stop reading."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._reading.stop()
 
     async def _run(self) -> None:
         while True:
@@ -154,7 +153,7 @@ class KafkaConnector:
             try:
                 for record in records:
                     documents += await self._document(reader, record)
-            except SourceUnavailableError as error:
+            except UntrustedTimeError as error:
                 self._tell(str(error))
                 refused.append(reader)
         if documents:
