@@ -19,6 +19,10 @@ from connectors.tls import listener_context
 MAX_RECORDS = 50_000
 """Records of one request; more have to come in several."""
 
+PATIENCE_S = 10.0
+"""After it whoever waits for an answer hears that the disk does not follow; with an Idempotency-Key nothing of what it
+sends again is taken twice."""
+
 _RETRY_AFTER_S = "5"
 
 
@@ -69,7 +73,9 @@ class HttpPushListener:
         try:
             body = self._unpacked(request, await request.read())
             documents = self._documents(request, body)
-            await self._intake.put(documents)
+            await asyncio.wait_for(self._intake.put(documents), PATIENCE_S)
+        except TimeoutError:
+            return _answer(503, f"not on disk after {PATIENCE_S:.0f} s; send again later", retry=True)
         except web.HTTPRequestEntityTooLarge:
             return _answer(413, f"the body is larger than {self._settings.max_body_bytes} bytes")
         except BadRequestError as error:

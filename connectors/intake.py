@@ -27,6 +27,9 @@ class Intake(Protocol):
             dataset: As far as known, else empty.
             value: The bytes, or their beginning.
             reason: Place and reason, for a reader.
+
+        Raises:
+            SourceUnavailableError: There is no room for it; send again later.
         """
         ...
 

@@ -8,6 +8,7 @@
         RuleFault                one of them (a fact, not an exception)
       UnknownRuleError           refuse: a question about a rule that is not loaded
       StateError                 stop, do not commit: stored state cannot be read
+      NoRoomError                retry: the disk, or our share of it, is full
       SinkUnavailableError       retry: the outside is down
       SinkRejectedError          dead letter: the sink refuses this alert
 """
@@ -66,6 +67,10 @@ class UnknownRuleError(DetectorError):
 
 class StateError(DetectorError):
     """Stored state cannot be read; stop, do not commit."""
+
+
+class NoRoomError(DetectorError):
+    """The disk, or the share of it that the settings grant, is full; try again when something has gone."""
 
 
 class SinkUnavailableError(DetectorError):

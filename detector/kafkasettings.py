@@ -12,6 +12,9 @@ from detector.rules.model import Level
 MAX_PARTITIONS = 1_024
 """Of one topic: more tasks than any plant has cores."""
 
+MIN_BUFFER_BYTES = 64 << 20
+"""Twice what an input may have waiting for one append (`MAX_WAITING_BYTES`): less might never take it."""
+
 _PREFIX = re.compile(r"[a-z0-9][a-z0-9.-]{0,63}")
 """No underscore: Kafka's metrics take it for a dot."""
 
@@ -59,6 +62,8 @@ class KafkaSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         partitions: Of the topics that tasks share.
         replication: Copies of each partition; below 3 a lost broker can lose alerts.
         fan_out: Further topics of alerts, by severity, domain or site.
+        buffer_bytes: What `isthmus connect` keeps on its disk while brokers are away. When it is full no input takes
+            more: senders are held up or told to send again, and datagrams are dropped and counted.
     """
 
     connection: KafkaConnection
@@ -66,6 +71,7 @@ class KafkaSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     partitions: KafkaPartitions = KafkaPartitions()
     replication: int = 3
     fan_out: FanOut = FanOut()
+    buffer_bytes: int = 10 << 30
 
     def __post_init__(self) -> None:
         """Refuse what no topic can have."""
@@ -76,3 +82,5 @@ class KafkaSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 raise ValueError(f"partitions.{name} is {count}; use 1 to {MAX_PARTITIONS}")
         if not 1 <= self.replication <= 32_767:
             raise ValueError(f"replication is {self.replication}; use 3, or the number of brokers if fewer")
+        if self.buffer_bytes < MIN_BUFFER_BYTES:
+            raise ValueError(f"buffer_bytes is {self.buffer_bytes}; use {MIN_BUFFER_BYTES} or more")

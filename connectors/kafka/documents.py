@@ -25,6 +25,10 @@ _UNITS = ((10**17, 1), (10**14, 10**3), (10**11, 10**6))
 Each holds for every time between 1973 and 5138."""
 
 
+class UntrustedTimeError(SourceUnavailableError):
+    """A topic keeps its producers' times, and the settings do not say that this is known."""
+
+
 class KafkaRecord(Protocol):
     """What is used of aiokafka's record."""
 
@@ -64,7 +68,7 @@ class TopicReader:
 
         Raises:
             DocumentRejectedError: It is too large, has not the field to unwrap, or a header cannot be understood.
-            SourceUnavailableError: Its time is the producer's, and the settings do not say that this is known.
+            UntrustedTimeError: Its time is the producer's.
         """
         value = record.value or b""
         if len(value) > self._settings.max_record_bytes:
@@ -83,7 +87,7 @@ class TopicReader:
         if self._settings.received_header in headers:
             return _time(headers[self._settings.received_header])
         if record.timestamp_type != _LOG_APPEND_TIME and self.topic.create_time == "refuse":
-            raise SourceUnavailableError(
+            raise UntrustedTimeError(
                 f"topic {record.topic} keeps its producers' times (CreateTime), which may be the devices' own: set"
                 " message.timestamp.type to LogAppendTime, or received_header, or create_time: untrusted"
             )

@@ -11,7 +11,7 @@ import click
 
 from connectors.errors import ConnectorError
 from detector.cli.options import config_option
-from detector.cli.serving import stop_on_signals, tell_ports, until_stopped
+from detector.cli.serving import stop_on_signals, tell_pages, tell_ports, until_stopped
 from detector.errors import DetectorError, SettingsError
 from detector.runtime.clock import SystemClock
 from detector.runtime.kafka.connecting import Connecting
@@ -30,7 +30,8 @@ def connect(config: Path, instance: str) -> None:
     """Run the inputs of the settings and append what they take to the raw log on Kafka, until SIGINT or SIGTERM.
 
     What an input acknowledges is on this machine's disk first, under `data_dir`, and goes to Kafka from there, each
-    record once: inputs go on while the brokers are away, and after a crash it goes on where it was.
+    record once: inputs go on while the brokers are away, and after a crash it goes on where it was. The disk is used up
+    to `kafka.buffer_bytes`; beyond, senders have to wait. `/healthz` and `/metrics` tell how much waits, and why.
     """
     try:
         settings = load_settings(config)
@@ -48,6 +49,7 @@ async def _run(settings: Settings, instance: str) -> None:
     try:
         await connecting.start()
         tell_ports(connecting.connectors)
+        tell_pages(settings, connecting.pages)
         await until_stopped(stop, connecting.wait())
     finally:
         await connecting.stop()

@@ -10,6 +10,8 @@ from typing import Any
 import click
 
 from connectors.intake import Connector
+from detector.runtime.pages import StatusPages
+from detector.settings import Settings
 
 
 def stop_on_signals() -> asyncio.Event:
@@ -25,6 +27,12 @@ def tell_ports(connectors: Iterable[Connector]) -> None:
     for connector in connectors:
         if port := getattr(connector, "port", None):
             click.echo(f"listening: {type(connector).__name__} on port {port}", err=True)
+
+
+def tell_pages(settings: Settings, pages: StatusPages) -> None:
+    """Say where the pages of a process of the engine on Kafka are."""
+    if pages.port:
+        click.echo(f"pages: http://{settings.http.host}:{pages.port}/healthz /metrics", err=True)
 
 
 async def until_stopped(stop: asyncio.Event, running: Coroutine[Any, Any, None]) -> None:

@@ -11,7 +11,7 @@ import click
 
 from connectors.errors import ConnectorError
 from detector.cli.options import config_option, no_cache_option, without_cache
-from detector.cli.serving import stop_on_signals, until_stopped
+from detector.cli.serving import stop_on_signals, tell_pages, until_stopped
 from detector.errors import DetectorError, SettingsError
 from detector.runtime.clock import SystemClock
 from detector.runtime.kafka.deliver import DELIVER
@@ -61,8 +61,7 @@ async def _run(settings: Settings, stages: list[str], instance: str | None) -> N
     try:
         await running.start()
         gc.freeze()  # rules stay: collections need not walk through them
-        if running.pages.port:
-            click.echo(f"pages: http://{settings.http.host}:{running.pages.port}/healthz /metrics", err=True)
+        tell_pages(settings, running.pages)
         await until_stopped(stop, running.wait())
     finally:
         await running.stop()

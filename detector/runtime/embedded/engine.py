@@ -167,6 +167,7 @@ class EmbeddedEngine:
         down = [name for name, up in self._delivery.up.items() if not up]
         problems = [
             *(["worker ended"] if not alive else []),
+            *([self.intake.problem] if self.intake.problem else []),
             *(f"sink {name} unavailable" for name in down),
             *self.canaries.problems(),
         ]

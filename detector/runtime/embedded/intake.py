@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
+import structlog
 
 from connectors.errors import SourceUnavailableError
 from connectors.recognition import recognise
 from connectors.record import Document, hashed_id
+from detector.errors import NoRoomError
 from detector.runtime.clock import Clock
 from detector.runtime.embedded.rawlog import RawLog
 from detector.task import CANARY_SOURCE, ENGINE_DATASET, DeadLetter
@@ -21,9 +24,21 @@ MAX_WAITING_BYTES = 32 << 20
 MAX_REJECTED_BYTES = 64 << 10
 """How much of a rejected message is kept in its dead letter."""
 
+ROOM_S = 1.0
+"""How often to look whether there is room again."""
+
+_TELL_S = 60.0
+"""A disk that is full is told this often."""
+
+_log = structlog.get_logger(__name__)
+
 
 class BatchingIntake:
-    """Appends what connectors put, many puts to one transaction."""
+    """Appends what connectors put, many puts to one transaction.
+
+    Attributes:
+        problem: Why nothing can be appended now; empty while all is well.
+    """
 
     def __init__(
         self,
@@ -45,6 +60,8 @@ class BatchingIntake:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="isthmus-append")
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
+        self._told_s = -_TELL_S
+        self.problem = ""
 
     def start(self) -> None:
         """Begin appending."""
@@ -60,14 +77,14 @@ class BatchingIntake:
         self._thread.shutdown()
 
     async def put(self, documents: Sequence[Document]) -> None:
-        """Append documents; returns when they are durable, waits while too much is waiting.
+        """Append documents; returns when they are durable, waits while too much is waiting or the disk is full.
 
         Raises:
             SourceUnavailableError: The engine is stopping, or the raw log cannot be written.
         """
         named, unknown = self._name_datasets(documents)
         if unknown:
-            self._on_reject(unknown)
+            self._keep(unknown)
         await self.append(named)
 
     async def append(self, named: Sequence[Document]) -> None:
@@ -91,12 +108,23 @@ class BatchingIntake:
         await future
 
     async def reject(self, source: str, dataset: str, value: bytes, reason: str) -> None:
-        """Keep a message that cannot become a document as a dead letter."""
-        self._on_reject([self._letter(source, dataset, value, reason, "connector")])
+        """Keep a message that cannot become a document as a dead letter.
+
+        Raises:
+            SourceUnavailableError: There is no room for it.
+        """
+        self._keep([self._letter(source, dataset, value, reason, "connector")])
 
     def position_of(self, input_id: str) -> int | None:
         """Return how far an input that can be read again has been taken."""
         return self._rawlog.position_of(input_id)
+
+    def _keep(self, letters: list[DeadLetter]) -> None:
+        try:
+            self._on_reject(letters)
+        except NoRoomError as error:
+            self._tell(str(error))
+            raise SourceUnavailableError(f"{error}; send again later") from error
 
     def _name_datasets(self, documents: Sequence[Document]) -> tuple[list[Document], list[DeadLetter]]:
         named = list[Document]()
@@ -127,8 +155,31 @@ class BatchingIntake:
             value=value[:MAX_REJECTED_BYTES],
         )
 
+    async def _append(self, documents: list[Document]) -> None:
+        """Append as soon as there is room: meanwhile no socket is read, and nothing is acknowledged.
+
+        Raises:
+            NoRoomError: The engine is stopping, and there was none.
+        """
+        while True:
+            try:
+                await asyncio.get_running_loop().run_in_executor(self._thread, self._rawlog.append, documents)
+            except NoRoomError as error:
+                if self._stopping:
+                    raise
+                self._tell(str(error))
+                await asyncio.sleep(ROOM_S)
+            else:
+                self.problem = ""
+                return
+
+    def _tell(self, problem: str) -> None:
+        self.problem = problem
+        if time.monotonic() - self._told_s >= _TELL_S:
+            self._told_s = time.monotonic()
+            _log.error("intake_held_up", error=problem, used_bytes=self._rawlog.used_bytes())
+
     async def _run(self) -> None:
-        loop = asyncio.get_running_loop()
         while True:
             async with self._changed:
                 while not self._waiting and not self._stopping:
@@ -138,7 +189,7 @@ class BatchingIntake:
                 return
             documents = [document for part, _ in taken for document in part]
             try:
-                await loop.run_in_executor(self._thread, self._rawlog.append, documents)
+                await self._append(documents)
             except Exception as error:  # noqa: BLE001  handed to everyone who waits for this append
                 unavailable = SourceUnavailableError(f"the raw log cannot be written: {error}")
                 for _, future in taken:

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from connectors.record import Document, RawRecord, record_id
+from detector.errors import NoRoomError
 from detector.runtime.clock import Clock
 from detector.runtime.failpoint import failpoint
 from detector.runtime.partitioner import partition_of
@@ -40,18 +41,27 @@ class LoggedRecord(msgspec.Struct, frozen=True):
     entry: Record
 
 
-def open_database(path: Path, *, durable: bool) -> sqlite3.Connection:
+def open_database(path: Path, *, durable: bool, max_bytes: int | None = None) -> sqlite3.Connection:
     """Open a database in WAL mode.
 
     Args:
         path: File; made when absent.
         durable: True syncs each commit to disk (survives power loss); False survives the end of the
             process only.
+        max_bytes: The file does not grow beyond; what needs more fails as if the disk were full. None: no limit.
     """
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30.0)
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+    if max_bytes is not None:
+        page_bytes = int(connection.execute("PRAGMA page_size").fetchone()[0])
+        connection.execute(f"PRAGMA max_page_count={max_bytes // page_bytes}")
     return connection
+
+
+def is_full(error: sqlite3.Error) -> bool:
+    """Tell whether an error says that there is no room, on the disk or below the limit of the database."""
+    return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
 
 
 def recorded(path: Path, clock: Clock, *, partitions: int) -> Iterator[Record]:
@@ -69,8 +79,10 @@ def recorded(path: Path, clock: Clock, *, partitions: int) -> Iterator[Record]:
 class RawLog:
     """Appends documents and reads them back; safe for one appending and one reading thread."""
 
-    def __init__(self, path: Path, clock: Clock, *, partitions: int, durable: bool = True) -> None:
-        self._writer = open_database(path, durable=durable)
+    def __init__(
+        self, path: Path, clock: Clock, *, partitions: int, durable: bool = True, max_bytes: int | None = None
+    ) -> None:
+        self._writer = open_database(path, durable=durable, max_bytes=max_bytes)
         self._writer.executescript(_SCHEMA)
         self._reader = open_database(path, durable=durable)
         self._clock = clock
@@ -98,6 +110,9 @@ class RawLog:
 
         Returns:
             How many were new.
+
+        Raises:
+            NoRoomError: Nothing was appended.
         """
         with self._lock:
             self._floor_ns = now_ns = max(self._floor_ns, self._clock.now_ns())
@@ -117,8 +132,11 @@ class RawLog:
                 self._write(rows, inputs, last)
                 failpoint("append-before-commit")
                 self._writer.execute("COMMIT")
-            except BaseException:
-                self._writer.execute("ROLLBACK")
+            except BaseException as error:
+                if self._writer.in_transaction:  # SQLite has rolled back itself where the disk is full
+                    self._writer.execute("ROLLBACK")
+                if isinstance(error, sqlite3.Error) and is_full(error):
+                    raise NoRoomError(f"no room for more records: {error}") from error
                 raise
             failpoint("append-after-commit")
             self._last_received.update(last)
@@ -185,6 +203,19 @@ class RawLog:
         """Return the offset of the newest record, 0 when there is none."""
         row = self._reader.execute("SELECT COALESCE(MAX(offset), 0) FROM raw").fetchone()
         return int(row[0])
+
+    def length(self) -> int:
+        """Return how many records it holds, where every record up to some offset was deleted and no other."""
+        first, last = self._reader.execute("SELECT MIN(offset), MAX(offset) FROM raw").fetchone()
+        return 0 if first is None else int(last) - int(first) + 1
+
+    def used_bytes(self) -> int:
+        """Return how many bytes of the file are in use; what was deleted makes room inside it."""
+        pages, free, page_bytes = (
+            int(self._reader.execute(f"PRAGMA {name}").fetchone()[0])
+            for name in ("page_count", "freelist_count", "page_size")
+        )
+        return (pages - free) * page_bytes
 
     def prune(self, upto_offset: int, before_ns: int) -> int:
         """Delete records that were processed and are older than the retention.

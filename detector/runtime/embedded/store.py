@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -10,9 +11,9 @@ import msgspec
 
 from detector.alert import Alert
 from detector.alerting.contract import is_test
-from detector.errors import StateError
+from detector.errors import NoRoomError, StateError
 from detector.runtime.deadletters import StoredDeadLetter
-from detector.runtime.embedded.rawlog import open_database
+from detector.runtime.embedded.rawlog import is_full, open_database
 from detector.runtime.failpoint import failpoint
 from detector.task import DeadLetter
 from normalizers.context.rows import ContextRows
@@ -80,8 +81,8 @@ class Checkpoint(msgspec.Struct):
 class EngineStore:
     """The engine's own database; one transaction a checkpoint."""
 
-    def __init__(self, path: Path, *, durable: bool = True) -> None:
-        self._db = open_database(path, durable=durable)
+    def __init__(self, path: Path, *, durable: bool = True, max_bytes: int | None = None) -> None:
+        self._db = open_database(path, durable=durable, max_bytes=max_bytes)
         self._lock = threading.RLock()
         version = int(self._db.execute("PRAGMA user_version").fetchone()[0])
         if version not in (0, SCHEMA_VERSION):
@@ -194,9 +195,26 @@ class EngineStore:
             self._db.execute("DELETE FROM events WHERE seq <= ?", (upto,))
 
     def add_dead_letters(self, letters: Iterable[DeadLetter]) -> None:
-        """Store dead letters outside a checkpoint: rejections at the edge, before there was a record."""
+        """Store dead letters outside a checkpoint: rejections at the edge, before there was a record.
+
+        Raises:
+            NoRoomError: None, or some, were stored.
+        """
         with self._lock:
-            self._insert_dead_letters(letters)
+            try:
+                self._insert_dead_letters(letters)
+            except sqlite3.OperationalError as error:
+                if is_full(error):
+                    raise NoRoomError(f"no room for more dead letters: {error}") from error
+                raise
+
+    def forget_dead_letters(self, upto: int, reader: str) -> None:
+        """Delete dead letters that a reader has passed on, and store how far it came."""
+        with self._lock:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.execute("DELETE FROM dead_letters WHERE seq <= ?", (upto,))
+            self.set_position(reader, upto)
+            self._db.execute("COMMIT")
 
     def dead_letters(self, *, limit: int = 100, stage: str | None = None) -> list[StoredDeadLetter]:
         """Return the newest dead letters."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,15 +12,18 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError, ProducerFenced
 
 from connectors.errors import SourceUnavailableError
+from connectors.kafka.admin import administering
 from connectors.kafka.client import start_client
-from detector.errors import StateError
-from detector.kafkasettings import KafkaSettings
+from detector.errors import SettingsError, StateError
 from detector.runtime.embedded.rawlog import LoggedRecord, RawLog
 from detector.runtime.embedded.store import EngineStore
 from detector.runtime.kafka.life import MAX_RECORD_BYTES
 from detector.runtime.kafka.outgoing import Outgoing, dead_letter, raw_record
 from detector.runtime.kafka.transaction import TIMEOUT_S, Reached, commit, discard, make_producer
+from detector.runtime.topics.comparing import require_partitions
+from detector.runtime.topics.declaring import declared_topics
 from detector.runtime.topics.names import TopicNames
+from detector.settings import Settings
 from detector.task import DeadLetter
 
 BATCH = 2_000
@@ -39,34 +43,52 @@ class Forwarder:
     Args:
         rawlog: What the inputs took.
         store: Holds dead letters of the inputs.
-        kafka: Where to.
+        settings: With the section `kafka`: where to.
         client: Arguments for clients of the brokers.
         instance: Name of the connector; whoever starts under it fences the one before.
         log_id: Of `rawlog`: another log counts from the beginning.
+
+    Attributes:
+        forwarded: Records that Kafka has taken since the start.
+        problem: Why nothing can be forwarded now; empty while all is well.
     """
 
     def __init__(  # noqa: PLR0913  what lies between two logs
         self,
         rawlog: RawLog,
         store: EngineStore,
-        kafka: KafkaSettings,
+        settings: Settings,
         client: Mapping[str, Any],
         *,
         instance: str,
         log_id: int,
     ) -> None:
         self._rawlog, self._store = rawlog, store
-        self._kafka, self._client = kafka, client
+        self._settings, self._client = settings, client
+        self._kafka = kafka = settings.cluster()
         self._names = TopicNames(kafka.prefix)
         self._id = self._names.connector(instance)
         self._group = f"{self._id}-{log_id:x}"
         self._place = TopicPartition(self._names.raw, 0)
         self._appended = asyncio.Event()
-        self._told = False
+        self.forwarded = 0
+        self.problem = ""
 
     def wake(self, _count: int = 0) -> None:
         """Tell that something was appended; call it on the event loop's thread."""
         self._appended.set()
+
+    async def check_topics(self) -> None:
+        """Refuse topics that are not as the settings say: sources would go to partitions that do not know them.
+
+        Raises:
+            SettingsError: Names them, and says what to do.
+            SourceUnavailableError: No broker can be asked.
+        """
+        written = {self._names.raw, self._names.dead_letters}
+        declared = [topic for topic in declared_topics(self._settings, self._kafka) if topic.name in written]
+        async with administering(self._kafka.connection) as admin:
+            require_partitions(declared, await admin.read(written, configs=False))
 
     async def run(self) -> None:
         """Forward until cancelled; while the brokers are away, the log on disk grows.
@@ -79,13 +101,20 @@ class Forwarder:
                 await self._forward()
             except ProducerFenced as error:
                 raise StateError(f"another connector has started as {self._id}; give each a name of its own") from error
-            except (KafkaError, SourceUnavailableError, TimeoutError) as error:
-                if not self._told:
-                    _log.warning("forwarding_interrupted", error=str(error) or repr(error))
-                self._told = True
+            except (KafkaError, SourceUnavailableError, TimeoutError, sqlite3.OperationalError) as error:
+                self._tell(str(error) or repr(error))
+            except SettingsError as error:  # a topic was deleted or replaced under us
+                self._tell(str(error))
             await asyncio.sleep(RETRY_S)
 
+    def _tell(self, problem: str) -> None:
+        """Say what is wrong once, not at each attempt."""
+        if problem != self.problem:
+            _log.error("forwarding_interrupted", error=problem, waiting=self._rawlog.length())
+        self.problem = problem
+
     async def _forward(self) -> None:
+        await self.check_topics()
         producer = make_producer(self._client, self._id)
         try:
             await start_client(producer, self._kafka.connection)
@@ -94,9 +123,9 @@ class Forwarder:
             while True:
                 self._appended.clear()
                 position = await self._pass_on(producer, position)
-                if self._told:
+                if self.problem:
                     _log.info("forwarding_resumed")
-                    self._told = False
+                    self.problem = ""
         finally:
             await discard(producer)
 
@@ -112,7 +141,8 @@ class Forwarder:
         await asyncio.wait_for(commit(producer, records, "connect", reached), TIMEOUT_S)
         if letters:
             # A crash before this sends them again: a dead letter that comes twice has the same id.
-            self._store.set_position(_LETTERS, letters[-1].seq)
+            self._store.forget_dead_letters(letters[-1].seq, _LETTERS)
+        self.forwarded += len(batch)
         await asyncio.to_thread(self._rawlog.prune, position, 2**62)
         return position
 

@@ -27,14 +27,16 @@ _NAMES = ["Access denied", "Access denied", "Access denied", "Forced door", "Acc
 
 
 def write_settings(folder: Path, bootstrap: str, prefix: str, *, raw: int = 4, candidates: int = 4) -> Path:
-    """Write rules and settings into a folder."""
+    """Write rules and settings into a folder; with several brokers (addresses with commas) for three copies."""
+    brokers = bootstrap.split(",")
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "rules.yml").write_text(RULES.lstrip())
     path = folder / "isthmus.yml"
     path.write_text(
         f"rules: [rules.yml]\nraw_partitions: {raw}\nlateness: {{default: 1s}}\ncheckpoint: 100ms\n"
         f"http: {{enabled: false}}\nrules_cache: {{enabled: false}}\nwatch_rules: 0s\n"
-        f"kafka:\n  connection: {{brokers: ['{bootstrap}'], plaintext: true}}\n  prefix: {prefix}\n  replication: 1\n"
+        f"kafka:\n  connection: {{brokers: {brokers}, plaintext: true}}\n  prefix: {prefix}\n"
+        f"  replication: {min(3, len(brokers))}\n"
         f"  partitions: {{raw: {raw}, candidates: {candidates}}}\n"
     )
     return path

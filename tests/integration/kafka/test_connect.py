@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 import uuid
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from click.testing import CliRunner
 
 from detector.__main__ import main
+from detector.kafkasettings import MIN_BUFFER_BYTES
 from detector.runtime.kafka.wire import decode_dead_letter, decode_raw
 from detector.runtime.partitioner import partition_of
 from detector.task import DeadLetter, Record
@@ -24,6 +28,7 @@ from tests.detector.runtime.engine_process import free_port
 from tests.integration.servers.kafka.broker import KafkaBroker
 
 PARTITIONS = 3
+MB = 1 << 20
 
 
 class Connect:
@@ -33,12 +38,14 @@ class Connect:
         self.prefix = f"c{uuid.uuid4().hex[:8]}"
         self.sent = Counter[bytes]()
         self._bootstrap = broker.bootstrap
-        self._port = free_port()
+        self._port, self._pages = free_port(), free_port()
         self._path = folder / "isthmus.yml"
         self._path.write_text(
             f"data_dir: data\ninputs: [{{type: http, port: {self._port}}}]\nkafka:\n  prefix: {self.prefix}\n"
             f"  replication: 1\n  partitions: {{raw: {PARTITIONS}, candidates: 1}}\n"
-            f"  connection: {{brokers: ['{broker.bootstrap}'], plaintext: true}}\n"
+            f"  buffer_bytes: {MIN_BUFFER_BYTES}\n"
+            f"  connection: {{brokers: ['{broker.bootstrap}'], plaintext: true}}\nhttp: {{port: {self._pages}}}\n"
+            "canary: {every: 0s}\n"
         )
 
     def apply(self) -> None:
@@ -62,10 +69,16 @@ class Connect:
             pass
         return process
 
-    def post(self, count: int, *, dataset: str = "gallagher.event") -> None:
-        """Send records until they are acknowledged."""
-        records = [f'{{"number": {sum(self.sent.values()) + n}}}'.encode() for n in range(count)]
-        headers = {"X-Isthmus-Source": f"site/{len(self.sent) % 5}", "Idempotency-Key": uuid.uuid4().hex}
+    def post(self, count: int, *, dataset: str = "gallagher.event", size: int = 0, key: str = "") -> None:
+        """Send records, each of a size at least, until they are acknowledged.
+
+        Raises:
+            TimeoutError: They were not.
+        """
+        records = [
+            f'{{"number": {sum(self.sent.values()) + n}, "fill": "{"x" * size}"}}'.encode() for n in range(count)
+        ]
+        headers = {"X-Isthmus-Source": f"site/{len(self.sent) % 5}", "Idempotency-Key": key or uuid.uuid4().hex}
         request = urllib.request.Request(
             f"http://127.0.0.1:{self._port}/v1/records",
             data=b"\n".join(records),
@@ -79,6 +92,14 @@ class Connect:
             assert reply.status == 202
         if dataset:
             self.sent.update(records)
+
+    def health(self) -> dict[str, Any]:
+        """Ask how it is."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self._pages}/healthz", timeout=5) as reply:
+                return json.load(reply)  # type: ignore[no-any-return]
+        except urllib.error.HTTPError as error:
+            return {"code": error.code, **json.load(error)}
 
     def raw(self, count: int, *, timeout_s: float = 30.0) -> list[Record]:
         """Return the committed raw log, once it holds so many records."""
@@ -151,18 +172,50 @@ def test_kills_lose_nothing_and_repeat_nothing(kafka: KafkaBroker, tmp_path: Pat
 
 @pytest.mark.slow
 def test_inputs_go_on_while_the_broker_is_away(own_kafka: KafkaBroker, tmp_path: Path) -> None:
-    """What was acknowledged meanwhile arrives once it is back, also when the connector was killed meanwhile."""
+    """Until the disk's share is full; killed meanwhile, it starts without the broker. All arrives once that is back."""
     connect = Connect(tmp_path, own_kafka)
     connect.apply()
     process = connect.live()
     connect.post(20)
     connect.raw(20)
+    assert connect.health()["status"] == "ok"
     own_kafka.kill()
     connect.post(20)
+    _end(process, kill=True)
+    process = connect.live()
+    key = _fill(connect)
+    assert len(connect.sent) > 80
+    full = connect.health()
+    assert full["code"] == 503
+    assert "no room for more records" in full["status"]
+    assert "no Kafka broker can be used" in full["status"]
+    assert full["log_bytes"] <= full["log_limit_bytes"] == MIN_BUFFER_BYTES
+    assert full["waiting"] == len(connect.sent) - 20
+    _end(process, kill=True)
+    process = connect.live()
     own_kafka.start()
-    records = connect.raw(40, timeout_s=60)
-    assert Counter(each.record.value for each in records) == connect.sent
+    while not _is_taken(connect, key):
+        pass
+    while connect.health()["waiting"]:
+        time.sleep(0.2)
+    assert connect.health()["status"] == "ok"
+    assert Counter(each.record.value for each in connect.raw(len(connect.sent))) == connect.sent
     assert _end(process) == 0
+
+
+def _fill(connect: Connect) -> str:
+    """Send megabytes until one is not acknowledged; returns its key."""
+    while _is_taken(connect, key := uuid.uuid4().hex):
+        pass
+    return key
+
+
+def _is_taken(connect: Connect, key: str) -> bool:
+    try:
+        connect.post(1, size=MB, key=key)
+    except TimeoutError:
+        return False
+    return True
 
 
 def test_a_second_connector_of_the_same_name_ends_the_first(kafka: KafkaBroker, tmp_path: Path) -> None:

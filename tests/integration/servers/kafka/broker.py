@@ -83,6 +83,7 @@ class KafkaBroker:
         self._jars, self._work, self._security = jars, work, security
         self._log = work / "broker.log"
         self._port, self._controller_port, self._secure_port = free_ports(3)
+        self.cluster_id = new_cluster_id()
         self.dump_classes = False
         self.process: subprocess.Popen[bytes] | None = None
         (work / "log4j2.properties").write_text(_LOGGING)
@@ -102,7 +103,7 @@ class KafkaBroker:
     def format(self) -> None:
         """Make an empty data folder, with the SCRAM users."""
         users = self._security.scram if self._security is not None else {}
-        command = self._java("128m", "kafka.tools.StorageTool", "format", "-t", _cluster_id())
+        command = self._java("128m", "kafka.tools.StorageTool", "format", "-t", self.cluster_id)
         command += ["-c", str(self._work / "server.properties")]
         for name, password in users.items():
             command += ["--add-scram", f"SCRAM-SHA-512=[name={name},password={password}]"]
@@ -191,7 +192,7 @@ class KafkaBroker:
             return False
 
 
-def _cluster_id() -> str:
+def new_cluster_id() -> str:
     """Return 16 random bytes in URL-safe base64, as the broker wants them; a leading "-" would be an option."""
     while True:
         text = base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
