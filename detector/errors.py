@@ -8,6 +8,7 @@
         RuleFault                one of them (a fact, not an exception)
       UnknownRuleError           refuse: a question about a rule that is not loaded
       StateError                 stop, do not commit: stored state cannot be read
+        StateLostError           hold the task: what it remembered is no longer there
       NoRoomError                retry: the disk, or our share of it, is full
       SinkUnavailableError       retry: the outside is down
       SinkRejectedError          dead letter: the sink refuses this alert
@@ -67,6 +68,10 @@ class UnknownRuleError(DetectorError):
 
 class StateError(DetectorError):
     """Stored state cannot be read; stop, do not commit."""
+
+
+class StateLostError(StateError):
+    """What a task remembered is no longer there, and to begin anew would count again what was counted."""
 
 
 class NoRoomError(DetectorError):

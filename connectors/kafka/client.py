@@ -8,8 +8,10 @@ import ssl
 from pathlib import Path
 from typing import Any, Protocol
 
+import aiokafka.client
 from aiokafka.abc import AbstractTokenProvider
 from aiokafka.errors import KafkaError
+from aiokafka.protocol.metadata import MetadataRequest
 
 from connectors.errors import ConnectorSettingsError, SourceUnavailableError
 from connectors.kafka.probing import explain_bootstrap_error
@@ -18,6 +20,16 @@ from connectors.secret import read_secret
 
 # At DEBUG aiokafka logs each request whole, passwords and tokens included.
 logging.getLogger("aiokafka.conn").setLevel(logging.WARNING)
+
+
+class MakingNothing(MetadataRequest):  # type: ignore[misc]  # aiokafka is untyped
+    """Asks about topics: a broker that makes topics by itself would make one that was deleted, empty (KIP-361)."""
+
+    def __init__(self, topics: list[str] | None = None) -> None:
+        super().__init__(topics, allow_auto_topic_creation=False)
+
+
+aiokafka.client.MetadataRequest = MakingNothing
 
 
 class Startable(Protocol):

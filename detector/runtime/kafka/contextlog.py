@@ -62,6 +62,7 @@ class ContextLog:
         self._stable_ns = NOT_YET
         self._moved_s = time.monotonic()
         self._is_behind = False
+        self._topic_id = b""
 
     async def start(self) -> None:
         """Read the log whole.
@@ -133,12 +134,21 @@ class ContextLog:
     async def _look_for_end(self) -> None:
         try:
             asked_ns, ends = await self._ends.find(self._place.topic, [0])
+            await self._know_topic()
         except (KafkaError, TimeoutError) as error:
             _log.info("ends_unknown", topic=self._place.topic, reason=repr(error))
             return
         if await self._reader.position(self._place) >= ends[0]:
             self._published_ns = asked_ns + PUBLISHED_AHEAD_NS
         self._settle()
+
+    async def _know_topic(self) -> None:
+        """Read from the beginning when the topic was made anew; what it taught before stays known to this worker."""
+        topic_id = await self._ends.topic_id(self._place.topic)
+        if self._topic_id not in (b"", topic_id):
+            _log.error("context_made_anew", topic=self._place.topic, remedy="isthmus context publish")
+            await self._reader.seek_to_beginning(self._place)
+        self._topic_id = topic_id
 
     def _settle(self) -> None:
         fed_ns = min(self._clocks.values(), default=self._published_ns)

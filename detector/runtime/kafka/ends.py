@@ -1,4 +1,4 @@
-"""Where partitions end, and since when nothing earlier can follow."""
+"""Where partitions end, and since when nothing earlier can follow; and which topics they are of."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from connectors.kafka.topicids import topic_id
 from detector.runtime.clock import Clock
 
 SKEW_NS = 1_000_000_000
@@ -30,6 +31,14 @@ class Ends:
     async def stop(self) -> None:
         """Close the connections."""
         await self._reader.stop()
+
+    async def topic_id(self, topic: str) -> bytes:
+        """Return the id of a topic, which another of the same name does not have.
+
+        Raises:
+            KafkaError: It is not there, or the broker cannot be asked.
+        """
+        return await topic_id(self._reader._client, topic)  # noqa: SLF001  pinned: tests/…/test_pins.py
 
     async def find(self, topic: str, partitions: Iterable[int]) -> tuple[int, dict[int, int]]:
         """Return the ends of partitions.

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import structlog
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError, ProducerFenced
 
 from connectors.errors import SourceUnavailableError
@@ -19,7 +19,7 @@ from detector.runtime.embedded.rawlog import LoggedRecord, RawLog
 from detector.runtime.embedded.store import EngineStore
 from detector.runtime.kafka.life import MAX_RECORD_BYTES
 from detector.runtime.kafka.outgoing import Outgoing, dead_letter, raw_record
-from detector.runtime.kafka.transaction import TIMEOUT_S, Reached, commit, discard, make_producer
+from detector.runtime.kafka.transaction import TIMEOUT_S, Reached, commit, discard, make_producer, offset_reached
 from detector.runtime.topics.comparing import require_partitions
 from detector.runtime.topics.declaring import declared_topics
 from detector.runtime.topics.names import TopicNames
@@ -119,7 +119,7 @@ class Forwarder:
         try:
             await start_client(producer, self._kafka.connection)
             # Only now: what the connector before had under way is decided by the start of this producer.
-            position = await self._committed()
+            position = await offset_reached(self._client, self._group, self._place) or 0
             while True:
                 self._appended.clear()
                 position = await self._pass_on(producer, position)
@@ -151,14 +151,6 @@ class Forwarder:
             await asyncio.wait_for(self._appended.wait(), _IDLE_S)
         except TimeoutError:
             return
-
-    async def _committed(self) -> int:
-        consumer = AIOKafkaConsumer(**self._client, group_id=self._group, enable_auto_commit=False)
-        try:
-            await consumer.start()
-            return int(await consumer.committed(self._place) or 0)
-        finally:
-            await consumer.stop()
 
     def _outgoing(self, logged: LoggedRecord) -> Outgoing:
         entry = logged.entry

@@ -10,17 +10,20 @@ from itertools import islice
 from typing import Any
 
 import msgspec
-from aiokafka import AIOKafkaProducer
+import structlog
+from aiokafka import AIOKafkaProducer, TopicPartition
 
-from detector.errors import StateError
+from detector.errors import StateError, StateLostError
 from detector.runtime.audit import AuditRecord, Fact
 from detector.runtime.clock import Clock
 from detector.runtime.kafka.auditing import audit_outgoing
+from detector.runtime.kafka.ends import Ends
 from detector.runtime.kafka.outgoing import Outgoing, dead_letter
 from detector.runtime.kafka.poison import Poison
 from detector.runtime.kafka.stage import Stage
 from detector.runtime.kafka.state import PROGRESS_KEY, Progress, encode_progress, read_state
-from detector.runtime.kafka.transaction import TIMEOUT_S, commit, discard, make_producer
+from detector.runtime.kafka.topicwatch import TopicWatch
+from detector.runtime.kafka.transaction import TIMEOUT_S, Reached, commit, discard, make_producer, offset_reached
 from detector.runtime.kafka.wire import KafkaRecord, MalformedMessageError
 from detector.runtime.topics.declaring import MAX_MESSAGE_BYTES
 from detector.task import DeadLetter, LogRecord, Output, Task, Tick
@@ -30,6 +33,12 @@ MAX_WAITING = 20_000
 
 MAX_RECORD_BYTES = MAX_MESSAGE_BYTES - (64 << 10)
 """What is larger never goes out: the broker would refuse it, and with it the whole transaction, again and again."""
+
+
+WITNESS_S = 3_600.0
+"""Kafka forgets the offsets of a group that nobody is a member of after seven days."""
+
+_log = structlog.get_logger(__name__)
 
 
 class TaskLostError(Exception):
@@ -44,12 +53,20 @@ class Surroundings(msgspec.Struct, frozen=True):
         clock: Wall time.
         may_go: Whether the context that an entry needs is here; None: no entry waits for context.
         took: Told what a task made of a batch, for the metrics.
+        ends: Knows topics; None: an input that was made anew is not noticed.
+        watch: Knows which topics are gone; None: nobody looks.
     """
 
     client: Mapping[str, Any]
     clock: Clock
     may_go: Callable[[LogRecord], bool] | None = None
     took: Callable[[Task, Sequence[Output]], None] = lambda _task, _outputs: None
+    ends: Ends | None = None
+    watch: TopicWatch | None = None
+
+    def fault_of(self, stage: Stage) -> str:
+        """Return what is wrong with the topics of a stage; empty when nothing is known to be."""
+        return "" if self.watch is None else self.watch.fault_of(stage.topics)
 
 
 class TaskLife:
@@ -86,6 +103,7 @@ class TaskLife:
         self._lost: BaseException | None = None
         self._producer: AIOKafkaProducer | None = None
         self._committing = asyncio.Lock()
+        self._witnessed_s = -WITNESS_S
 
     @property
     def is_full(self) -> bool:
@@ -101,15 +119,17 @@ class TaskLife:
         """Fence the owner before, then read what it committed: in this order nothing can follow what was read.
 
         Raises:
-            StateError: What was committed cannot be read.
+            StateError: What was committed cannot be read, or is no longer there.
             KafkaError: The broker cannot be used.
         """
         identity = self.stage.names.transactional_id(self.stage.name, self.partition)
         self._producer = make_producer(self._around.client, identity)
         await self._producer.start()
         stored = await read_state(self._around.client, self.stage.names.state(self.stage.name), self.partition)
-        self._progress = msgspec.structs.replace(stored.progress, generation=stored.progress.generation + 1)
-        self.position = self._taken_to = stored.progress.position
+        if stored.progress.generation == 0:
+            await self._require_new()
+        self._progress = await self._resumed(stored.progress)
+        self.position = self._taken_to = self._progress.position
         self._task = self.stage.make(self.partition, self._progress.generation)
         await stored.restore(self._task)
         self._outgoing.append(self._taken_over())
@@ -166,7 +186,7 @@ class TaskLife:
             if not records or self._producer is None:
                 return
             try:
-                await asyncio.wait_for(commit(self._producer, records, self.stage.name), timeout_s)
+                await asyncio.wait_for(commit(self._producer, records, self.stage.name, self._witness()), timeout_s)
             except asyncio.CancelledError as error:
                 self._lost = error
                 raise
@@ -181,6 +201,43 @@ class TaskLife:
         producer, self._producer = self._producer, None
         if producer is not None:
             await discard(producer)
+
+    async def _require_new(self) -> None:
+        """Refuse to begin without state where there was some.
+
+        Raises:
+            StateLostError: There was.
+        """
+        names, place = self.stage.names, TopicPartition(self.stage.topic, self.partition)
+        reached = await offset_reached(self._around.client, names.witness(self.stage.name), place)
+        if reached is not None:
+            raise StateLostError(
+                f"{names.state(self.stage.name)}/{self.partition} holds nothing, yet its task has read {place.topic}:"
+                " it was deleted and made anew. What the task remembered is gone, and to begin anew would count again"
+                " what was counted: move to new topics (docs/how-to/lost-topics.md)"
+            )
+
+    async def _resumed(self, stored: Progress) -> Progress:
+        """Return where a new owner goes on: in an input that was made anew, at the beginning."""
+        mine = msgspec.structs.replace(stored, generation=stored.generation + 1)
+        if self._around.ends is None:
+            return mine
+        topic_id = await self._around.ends.topic_id(self.stage.topic)
+        if stored.topic_id in (b"", topic_id):
+            return msgspec.structs.replace(mine, topic_id=topic_id)
+        _log.error(
+            "input_made_anew", topic=self.stage.topic, partition=self.partition, read_to=stored.position,
+            remedy="what was in it and not read yet is lost; the task goes on from the beginning",
+        )  # fmt: skip
+        return msgspec.structs.replace(mine, topic_id=topic_id, position=0)
+
+    def _witness(self) -> Reached | None:
+        """Return what says apart from the state that there is some; once an hour, before it expires."""
+        if time.monotonic() - self._witnessed_s < WITNESS_S:
+            return None
+        self._witnessed_s = time.monotonic()
+        place = TopicPartition(self.stage.topic, self.partition)
+        return Reached(self.stage.names.witness(self.stage.name), place, self._progress.position)
 
     def _apply(self, limit: int) -> int:
         """Apply the first of what waits; returns how many records that were."""
@@ -201,7 +258,7 @@ class TaskLife:
                 self._waiting.popleft()
             self.position = applied[-1].offset + 1
             self.processed += len(applied)
-            self._progress = Progress(self.position, self._progress.generation, ready_ns)
+            self._progress = msgspec.structs.replace(self._progress, position=self.position, ready_ns=ready_ns)
             self.is_touched = True
         return len(applied)
 

@@ -59,6 +59,15 @@ class Routing(msgspec.Struct, frozen=True):
     fan_out: FanOut
     keep_events: bool
 
+    def outputs(self, stage: str) -> list[str]:
+        """Return where the outputs of a stage go, but for what is rare: dead letters, what the engine notices."""
+        events = [self.names.events] if self.keep_events else []
+        return {
+            "sense": [self.names.candidates, self.names.drafts, *events],
+            "correlate": [self.names.drafts],
+            "group": [self.names.alerts, *self.names.fan_outs(self.fan_out)],
+        }[stage]
+
     def route(self, outputs: Sequence[Output], now_ns: int) -> list[Outgoing]:
         """Write outputs as records, in their order.
 
@@ -119,6 +128,10 @@ class ContextRouting(msgspec.Struct, frozen=True):
     """Where outputs of the context stage go: all into the context log."""
 
     names: TopicNames
+
+    def outputs(self, stage: str) -> list[str]:  # noqa: ARG002  as every routing
+        """Return where outputs go."""
+        return [self.names.context]
 
     def route(self, outputs: Sequence[Output], now_ns: int) -> list[Outgoing]:  # noqa: ARG002  as every routing
         """Write outputs as records, in their order."""

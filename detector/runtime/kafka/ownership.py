@@ -10,7 +10,7 @@ import msgspec
 import structlog
 from aiokafka.errors import KafkaError
 
-from detector.errors import DetectorError
+from detector.errors import DetectorError, StateLostError
 from detector.runtime.kafka.life import Surroundings, TaskLife, TaskLostError
 from detector.runtime.kafka.poison import Poison
 from detector.runtime.kafka.stage import Stage
@@ -55,6 +55,7 @@ class Ownership:
     Attributes:
         lives: Partition to the task that is open.
         lost: Lives that an error ended.
+        problems: Partition to why its task cannot be opened, and what to do.
         held_s: Monotonic time at which a task was last committed, or tried again.
         read_s: Monotonic time at which the reader last went round.
     """
@@ -70,6 +71,7 @@ class Ownership:
         self.stage = stage
         self.lives: dict[int, TaskLife] = {}
         self.lost = 0
+        self.problems: dict[int, str] = {}
         self._records_before = 0
         self.held_s = self.read_s = time.monotonic()
         self.is_suspended = False
@@ -155,10 +157,14 @@ class Ownership:
         """Take over what is new, go on with what stayed, let go of the rest."""
         assigned = set(partitions)
         gone = [self._holders.pop(each) for each in set(self._holders) - assigned]
+        self.problems = {each: problem for each, problem in self.problems.items() if each in assigned}
         for holder in gone:
             holder.cancel()
         await asyncio.gather(*gone, return_exceptions=True)
         self.is_suspended = False
+        if not self._holders:
+            # While nothing was ours, nothing was due: the last signs of life may be hours old.
+            self.held_s = self.read_s = time.monotonic()
         for partition in sorted(assigned - set(self._holders)):
             self._holders[partition] = asyncio.create_task(self._hold(partition), name=f"{self.stage.name} {partition}")
         _log.info("partitions_assigned", stage=self.stage.name, partitions=sorted(assigned))
@@ -172,13 +178,16 @@ class Ownership:
     async def _hold(self, partition: int) -> None:
         poison = self._poison.setdefault(partition, Poison())
         while True:
-            if not self.is_suspended:
+            if not self.is_suspended and self._may_open(partition):
                 life = TaskLife(self.stage, partition, self._around, poison)
                 try:
                     await self._live(life)
+                except StateLostError as error:
+                    self._hold_back(partition, str(error))
                 except (TaskLostError, KafkaError, TimeoutError, OSError) as error:
                     self.lost += 1
-                    _log.warning("task_lost", stage=self.stage.name, partition=partition, error=str(error))
+                    reason = self._around.fault_of(self.stage) or str(error)
+                    _log.warning("task_lost", stage=self.stage.name, partition=partition, error=reason)
                 except Exception as error:  # noqa: BLE001  handed to the worker, which ends by it
                     self._on_failure(error)
                     return
@@ -189,9 +198,22 @@ class Ownership:
             self.held_s = time.monotonic()
             await asyncio.sleep(REOPEN_S)
 
+    def _may_open(self, partition: int) -> bool:
+        """Tell whether the topics that a task needs are there; the watch has said what is wrong with them."""
+        fault = self._around.fault_of(self.stage)
+        if fault:
+            self.problems[partition] = fault
+        return not fault
+
+    def _hold_back(self, partition: int, problem: str) -> None:
+        if self.problems.get(partition) != problem:
+            _log.error("task_held_back", stage=self.stage.name, partition=partition, error=problem)
+        self.problems[partition] = problem
+
     async def _live(self, life: TaskLife) -> None:
         began = time.monotonic()
         await life.open()
+        self.problems.pop(life.partition, None)
         self.lives[life.partition] = life
         _log.info(
             "task_opened",

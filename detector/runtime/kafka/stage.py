@@ -42,6 +42,11 @@ class Stage(msgspec.Struct, frozen=True):
     routing: Routing | ContextRouting
     names: TopicNames
 
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """What its tasks cannot be without: input, state, and where what they always give out goes."""
+        return (self.topic, self.names.state(self.name), self.names.audit, *self.routing.outputs(self.name))
+
 
 def build_stages(settings: Settings, kafka: KafkaSettings, ruleset: RuleSet, maker: TaskMaker) -> dict[str, Stage]:
     """Describe every stage that has something to do: where no source is a feed, nothing teaches context."""

@@ -31,11 +31,13 @@ class Progress(msgspec.Struct, frozen=True, array_like=True):
         position: Offset of the next record of its input.
         generation: How many owners the task has had.
         ready_ns: Largest append time among the records before.
+        topic_id: Of the input: one that was deleted and made anew has another.
     """
 
     position: int = 0
     generation: int = 0
     ready_ns: int = 0
+    topic_id: bytes = b""
 
 
 class StoredState(msgspec.Struct):

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 import msgspec
-from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
 from detector.runtime.failpoint import failpoint
@@ -69,6 +69,21 @@ async def commit(
     failpoint(f"{name}-inside")
     await producer.commit_transaction()
     failpoint(f"{name}-after")
+
+
+async def offset_reached(client: Mapping[str, Any], group: str, place: TopicPartition) -> int | None:
+    """Return the offset that was remembered last with a commit; None: none was.
+
+    Raises:
+        KafkaError: The broker cannot be asked.
+    """
+    consumer = AIOKafkaConsumer(**client, group_id=group, enable_auto_commit=False)
+    try:
+        await consumer.start()
+        found = await consumer.committed(place)
+    finally:
+        await consumer.stop()
+    return None if found is None else int(found)
 
 
 async def discard(producer: AIOKafkaProducer) -> None:

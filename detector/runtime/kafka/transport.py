@@ -33,6 +33,8 @@ _POLL_S = 0.2
 _FETCH_WAIT_S = 0.05
 _FETCH_BYTES = 4 << 20
 _AT_END_S = 1.0
+_LOOK_AROUND_S = 10.0
+"""A topic that was made anew is found after so long; the client's own five minutes are long for a detector."""
 
 _log = structlog.get_logger(__name__)
 
@@ -57,6 +59,7 @@ class ReadingThread(driver.AIOKafkaConsumerThread):
             rebalance_timeout_ms=int(conf.broker_rebalance_timeout * 1_000),
             heartbeat_interval_ms=int(_HEARTBEAT_S * 1_000),
             max_poll_interval_ms=int(conf.broker_max_poll_interval * 1_000),
+            metadata_max_age_ms=int(_LOOK_AROUND_S * 1_000),
         )
 
     def verify_event_path(self, now: float, tp: TP) -> None:

@@ -31,6 +31,7 @@ from detector.runtime.kafka.metrics import WorkerMetrics
 from detector.runtime.kafka.ownership import Ownership
 from detector.runtime.kafka.quiet import quieten
 from detector.runtime.kafka.stage import Stage, build_stages
+from detector.runtime.kafka.topicwatch import TopicWatch
 from detector.runtime.kafka.transport import SESSION_S
 from detector.runtime.kafka.watchdog import Watchdog
 from detector.runtime.pages import StatusPages
@@ -63,6 +64,7 @@ class Worker:
         self._client = client_arguments(kafka.connection, self._name)
         self._clock = clock
         self._ends = Ends(self._client, clock)
+        self._watch_topics = TopicWatch(kafka, declared_topics(settings, kafka))
         self._clocks = ClockWatch(kafka.partitions.raw)
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._beat_s = time.monotonic()
@@ -94,13 +96,16 @@ class Worker:
         self._closing.append(self._ends.stop)
         await start_client(self._ends, self._kafka.connection)
         await self._check_topics()
+        self._run("topics", self._watch_topics.run())
         store = ContextStore()
         maker = TaskMaker(self._settings, ruleset, store, raw_partitions=self._kafka.partitions.raw)
         self._context = await self._follow_context(store, feeds=bool(maker.reach.fed))
         stages = build_stages(self._settings, self._kafka, ruleset, maker)
         listening = self._clocks.listening(stages["correlate"].decode)
         stages["correlate"] = msgspec.structs.replace(stages["correlate"], decode=listening)
-        around = Surroundings(self._client, self._clock, self._context.may_go, self._metrics.tasks.took)
+        around = Surroundings(
+            self._client, self._clock, self._context.may_go, self._metrics.tasks.took, self._ends, self._watch_topics
+        )
         self._apps = [self._app(stage, around) for name, stage in stages.items() if name in self._stages]
         await asyncio.gather(*(app.start() for app in self._apps))
         for deliverer in deliverers:
@@ -144,7 +149,9 @@ class Worker:
         """Return what `/healthz` says; `status` is `ok`, or what is wrong."""
         report = self.report()
         opening = [name for name, each in self.ownerships.items() if len(each.lives) < len(each.partitions)]
+        held = [problem for each in self.ownerships.values() for problem in each.problems.values()]
         problems = [
+            *dict.fromkeys([*self._watch_topics.faults.values(), *held]),
             *(f"{name} is being taken over" for name in opening),
             *(["context stands still"] if report["context_behind"] else []),
             *(f"raw partition {each} has no worker" for each in self._unworked()),
@@ -169,6 +176,7 @@ class Worker:
                 for name, each in self.ownerships.items()
             },
             "raw_partitions_without_worker": self._unworked(),
+            "topics_lost": sorted(self._watch_topics.faults),
             "context_behind": self._context is not None and self._context.is_behind,
             "canaries": self._canaries.report(),
         }

@@ -11,6 +11,7 @@ from connectors.kafka.topic import Topic
 from detector.errors import SettingsError
 
 CHANGE_PARTITIONS = "docs/how-to/change-partitions.md"
+APPLY = "make it with `isthmus topics apply`"
 
 _ONLY_RAISED = ("retention.ms", "min.insync.replicas", "max.message.bytes")
 """More than declared is somebody's decision, and stays."""
@@ -63,12 +64,13 @@ def require_partitions(declared: Sequence[Topic], found: Mapping[str, Topic]) ->
     absent = [topic.name for topic in declared if topic.name not in found]
     if absent:
         raise SettingsError(f"topics are missing: {', '.join(absent)}; make them with `isthmus topics apply`")
-    faults = [_partition_fault(topic, found[topic.name]) for topic in declared]
+    faults = [partition_fault(topic, found[topic.name]) for topic in declared]
     if any(faults):
         raise SettingsError("\n".join(fault for fault in faults if fault))
 
 
-def _partition_fault(topic: Topic, found: Topic) -> str:
+def partition_fault(topic: Topic, found: Topic) -> str:
+    """Say that a topic has another number of partitions; empty when it has not."""
     if found.partitions == topic.partitions:
         return ""
     return (
@@ -80,7 +82,7 @@ def _partition_fault(topic: Topic, found: Topic) -> str:
 
 def _shape_faults(topic: Topic, found: Topic) -> list[Difference]:
     faults = list[Difference]()
-    if fault := _partition_fault(topic, found):
+    if fault := partition_fault(topic, found):
         faults.append(Difference("refuse", topic, fault, found=found))
     if found.replication < topic.replication:
         what = (

@@ -46,6 +46,10 @@ class TopicNames:
         """Return the id under which one task commits; whoever takes the task over fences the one before by it."""
         return f"{self.prefix}-{stage}-{partition}"
 
+    def witness(self, stage: str) -> str:
+        """Return the consumer group whose offsets say that tasks of a stage have state."""
+        return f"{self.prefix}-{stage}-state"
+
     def connector(self, instance: str) -> str:
         """Return the transactional id of a connector, with which its consumer group's name begins."""
         return f"{self.prefix}-connect-{instance}"

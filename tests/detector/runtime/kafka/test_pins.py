@@ -6,13 +6,16 @@ import inspect
 from importlib.metadata import version
 
 import aiokafka
+import aiokafka.client
 import faust
 import pytest
+from aiokafka.client import AIOKafkaClient
 from aiokafka.consumer import fetcher
 from faust.tables import recovery
 from faust.transport import consumer
 from faust.transport.drivers import aiokafka as driver
 
+from connectors.kafka.client import MakingNothing
 from detector.runtime.kafka.app import StageApp
 from detector.runtime.kafka.transport import ChunkConsumer, ChunkTransport, ReadingThread
 
@@ -63,6 +66,13 @@ def test_faust_creates_the_consumer_by_the_method_we_replace() -> None:
 def test_the_flow_is_stopped_before_the_callbacks_of_a_rebalance() -> None:
     source = inspect.getsource(driver.AIOKafkaConsumerThread._fetch_records)
     assert "if not self.consumer.flow_active" in source
+
+
+def test_no_client_makes_a_topic_by_asking_for_it() -> None:
+    assert vars(aiokafka.client)["MetadataRequest"] is MakingNothing
+    assert "MetadataRequest(list(topics) if topics else None)" in inspect.getsource(AIOKafkaClient._metadata_update)
+    request = MakingNothing(["t"]).prepare({3: (0, 5)})
+    assert request.to_object() == {"topics": ["t"], "allow_auto_topic_creation": False}
 
 
 def test_a_position_passes_the_markers_of_transactions() -> None:

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import threading
 import time
+from typing import Any
 
 import pytest
 
+from detector.runtime.clock import SystemClock
+from detector.runtime.kafka.life import Surroundings
+from detector.runtime.kafka.outgoing import ContextRouting
+from detector.runtime.kafka.ownership import Ownership
+from detector.runtime.kafka.stage import Stage
 from detector.runtime.kafka.watchdog import EXIT_CODE, Watchdog
+from detector.runtime.topics.names import TopicNames
 
 
 def test_ends_the_worker_when_one_sign_is_too_old(capfd: pytest.CaptureFixture[str]) -> None:
@@ -23,6 +30,22 @@ def test_ends_the_worker_when_one_sign_is_too_old(capfd: pytest.CaptureFixture[s
     assert ended.wait(5)
     assert codes == [EXIT_CODE]
     assert "no sign of sense" in capfd.readouterr().err
+
+
+async def test_a_worker_that_had_nothing_to_do_is_not_taken_for_dead() -> None:
+    """Idle for hours, then it takes over from one that died: ended at once, it would leave nobody."""
+    names = TopicNames("t")
+    stage = Stage("group", names.drafts, 1, _never, _never, ContextRouting(names), names)
+    around = Surroundings({"bootstrap_servers": "127.0.0.1:9"}, SystemClock())
+    owned = Ownership(stage, around, checkpoint_s=0.1, on_failure=lambda _: None)
+    owned.held_s = owned.read_s = time.monotonic() - 10_000
+    await owned.assign([0])
+    assert time.monotonic() - owned.alive_s() < 60
+    await owned.assign([])
+
+
+def _never(*_: object) -> Any:  # noqa: ANN401  in the place of what this test does not come to
+    raise AssertionError
 
 
 def test_leaves_a_living_worker_alone() -> None:
