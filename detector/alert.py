@@ -32,6 +32,7 @@ class AlertDraft(msgspec.Struct, frozen=True, kw_only=True):
         ahead: It was found while a raw partition stood still: what that one holds may change it.
         reason: Why it was decided or withdrawn, for a reader.
         widened_ns: How far uncertainty widened the window; 0 when it did not.
+        bundle: Hash of the rules that decided it; empty where the stages of one process share them.
     """
 
     alert_id: str
@@ -50,6 +51,7 @@ class AlertDraft(msgspec.Struct, frozen=True, kw_only=True):
     ahead: bool = False
     reason: str = ""
     widened_ns: int = 0
+    bundle: str = ""
 
 
 class Alert(msgspec.Struct, frozen=True):

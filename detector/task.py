@@ -78,7 +78,12 @@ class PartitionClock(msgspec.Struct, frozen=True):
 
 
 class Bundle(msgspec.Struct, frozen=True):
-    """A rule bundle becomes active."""
+    """A rule bundle takes over.
+
+    Attributes:
+        bundle_hash: Names it.
+        known_at_ns: What is appended to the raw log from then on is for it.
+    """
 
     bundle_hash: str
     known_at_ns: int

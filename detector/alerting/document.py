@@ -65,6 +65,10 @@ class AlertWriter:
         self._version = version
         self._engine = engine
 
+    def succeed(self, before: AlertWriter) -> None:
+        """Go on under other rules: what was decided under those before, and is still to be written, keeps its words."""
+        self._metas = before._metas | self._metas
+
     def meta(self, rule_id: str) -> RuleMeta:
         """Return what is known of a rule; a rule that left the bundle keeps its id."""
         return self._metas.get(rule_id) or RuleMeta(id=rule_id, name=rule_id, title=f"(rule {rule_id} was removed)")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import signal
 import sys
 from pathlib import Path
 
@@ -40,7 +41,8 @@ def worker(config: Path, stages: str, instance: str | None, *, no_cache: bool) -
 
     Tasks are shared among all workers with the same settings; each uses one core. What a task gave out, what it
     remembers and how far it has read are committed together: a worker may be killed at any time, and the others go on
-    where it was. The stage deliver hands alerts to the sinks of the settings.
+    where it was. The stage deliver hands alerts to the sinks of the settings. Rules that change are loaded, at once on
+    SIGHUP, and take over in all workers at the same place of the raw log; those with faults are refused as a whole.
     """
     chosen = [name for each in stages.split(",") if (name := each.strip())]
     if unknown := sorted(set(chosen) - set(_STAGES)):
@@ -62,6 +64,7 @@ async def _run(settings: Settings, stages: list[str], instance: str | None) -> N
         await running.start()
         gc.freeze()  # rules stay: collections need not walk through them
         tell_pages(settings, running.pages)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, running.reload)
         await until_stopped(stop, running.wait())
     finally:
         await running.stop()

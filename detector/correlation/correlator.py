@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 import structlog
@@ -26,6 +26,7 @@ MAX_WAIT_NS = 60_000_000_000
 
 LEVELS = (1, 2, 3)
 
+_SPREAD: Mapping[str, str] = {}
 _encoder = msgspec.msgpack.Encoder()
 _VERSION = b"\x01"
 _log = structlog.get_logger(__name__)
@@ -44,11 +45,17 @@ class Activation(msgspec.Struct, frozen=True, array_like=True):
 
     Attributes:
         meaning: See `meaning_of`.
-        since_ns: The newest clock of any partition at that time; `NOT_YET` of the rules that were there first.
+        since_ns: When it took over, by the clocks of the partitions; `NOT_YET` of the rules that were there first.
+        place: What it must meet in one partition of candidates; None where that was not remembered.
     """
 
     meaning: str
     since_ns: int
+    place: str | None = None
+
+    def goes_on(self, after: Activation) -> bool:
+        """Return whether what was seen counts on: the same is meant, and met in the same partition."""
+        return self.meaning == after.meaning and self.place in {None, after.place}
 
 
 def meaning_of(rule: CorrelationRule) -> str:
@@ -68,15 +75,18 @@ class Correlator:
         settings: Lateness, coverage, bounds.
         settler: Answers for matches that rest on a missing context row; None: nothing is ever unsettled.
         max_wait_ns: See `MAX_WAIT_NS`.
+        places: Correlation id to what it must meet in one partition; those left out are spread by group. One that is
+            spread otherwise than before starts anew, as what it has seen is elsewhere.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917  what a correlator rests on
         self,
         ruleset: RuleSet,
         partitions: Iterable[int],
         settings: CorrelationSettings,
         settler: Settler | None = None,
         max_wait_ns: int = MAX_WAIT_NS,
+        places: Mapping[str, str] = _SPREAD,
     ) -> None:
         self._ruleset = ruleset
         self._router = CandidateRouter(ruleset)
@@ -90,12 +100,14 @@ class Correlator:
             *(rule.meta for rule in ruleset.correlations.values()),
         ]
         self._names = {meta.id: meta.name for meta in metas}
-        self._meanings = {key: meaning_of(plan.rule) for key, plan in plans.items()}
+        self._meanings = {key: (meaning_of(plan.rule), places.get(key, "")) for key, plan in plans.items()}
         self._activations = dict[str, Activation]()
         self._level_of = {key: plan.rule.level for key, plan in plans.items()}
         self._levels = self._made_levels()
         self._passed = dict.fromkeys(LEVELS, (NOT_YET, NOT_YET))
         self._unsettled: dict[str, Candidate] = {}
+        self._until_ns = END_OF_INPUT
+        self._early: dict[str, Candidate] = {}
         self._dirty: dict[bytes, object] = {}
         self._restored: list[tuple[int, bytes, bytes]] = []
 
@@ -109,11 +121,17 @@ class Correlator:
                     self._hear(record)
                 case Tick():
                     self._watermark.tick(record.now_ns)
-                case Bundle() if self._watch.from_ns is None:
-                    self._watch.from_ns = record.known_at_ns
+                case Bundle():
+                    self._expect(record.known_at_ns)
                 case _:
                     pass
         return self._advance(self._watermark.strict_ns, self._watermark.eager_ns)
+
+    def reached_ns(self, clock: PartitionClock | None = None) -> int:
+        """Return how far all partitions have come that are waited for, also once a clock more was heard."""
+        return (
+            self._watermark.eager_ns if clock is None else self._watermark.eager_with(clock.partition, clock.clock_ns)
+        )
 
     def finish(self) -> list[Output]:
         """Apply everything that still waits: nothing can follow."""
@@ -159,6 +177,8 @@ class Correlator:
                 self._activations = msgspec.msgpack.decode(state[1:], type=dict[str, Activation])
             elif key[:1] == b"h":
                 self._watch.liveness.take_back(key[1:].decode(), msgspec.msgpack.decode(state[1:], type=list[Run]))
+            elif key[:1] == b"e":
+                self._early[key[1:].decode()] = msgspec.msgpack.decode(state[1:], type=Candidate)
             elif key[:1] == b"u":
                 self._unsettled[key[1:].decode()] = msgspec.msgpack.decode(state[1:], type=Candidate)
             else:
@@ -169,12 +189,13 @@ class Correlator:
 
     def restored(self) -> None:
         """Give the levels their entries and set their timers; what belongs to rules that left or changed is dropped."""
-        self._activate()
+        self._activate(self._watermark.newest_ns)
         for number, key, state in sorted(self._restored, key=lambda each: each[1]):
             self._levels[number].restore(key, state, self._passed[number])
         self._restored.clear()
         for number, level in self._levels.items():
             level.restored(self._passed[number])
+        self._expect(self._until_ns)
 
     def succeed(self, before: Correlator) -> bool:
         """Go on with the groups of another correlator whose correlations mean the same; forget what others had seen.
@@ -191,9 +212,11 @@ class Correlator:
         self._watermark, self._watch, self._passed = before._watermark, before._watch, before._passed
         self._unsettled, self._dirty, self._activations = before._unsettled, before._dirty, before._activations
         self._levels = self._made_levels()  # groups ask the watch that was there before
-        self._activate()
+        self._activate(self._watermark.newest_ns if before._until_ns == END_OF_INPUT else before._until_ns)
         for number, level in self._levels.items():
             level.succeed(before._levels[number])
+        self._early = before._early
+        self._expect(END_OF_INPUT)
         return True
 
     def _keeps_pace(self, before: Correlator) -> bool:
@@ -212,15 +235,18 @@ class Correlator:
             for number, share in shares.items()
         }
 
-    def _activate(self) -> None:
+    def _activate(self, now_ns: int) -> None:
         """Tell which correlations are new or mean something else now, and since when."""
-        known, now_ns = self._activations, self._watermark.newest_ns
+        known = self._activations
         self._activations = {
-            key: known[key] if key in known and known[key].meaning == meaning else Activation(meaning, now_ns)
-            for key, meaning in self._meanings.items()
+            key: _activation(known.get(key), meaning, place, now_ns) for key, (meaning, place) in self._meanings.items()
         }
         self._watch.activated_ns = {key: each.since_ns for key, each in self._activations.items()}
-        changed = frozenset(key for key, each in known.items() if self._activations.get(key) != each)
+        changed = frozenset(
+            key
+            for key, each in known.items()
+            if key not in self._activations or not each.goes_on(self._activations[key])
+        )
         for level in self._levels.values():
             level.changed = changed
         for key, candidate in list(self._unsettled.items()):
@@ -233,11 +259,21 @@ class Correlator:
         if changed:
             _log.info("correlation_state_dropped", rules=sorted(changed))
 
+    def _expect(self, until_ns: int) -> None:
+        """Learn that other rules take over: what is ready from then on is for them, and waits."""
+        self._until_ns = until_ns
+        early, self._early = self._early, {}
+        for key, candidate in sorted(early.items()):
+            self._dirty[b"e" + key.encode()] = None
+            self._take(candidate)
+
     def _take(self, candidate: Candidate) -> None:
+        if candidate.ready_ns >= self._until_ns:
+            self._early[_place_of(candidate)] = candidate
+            self._dirty[b"e" + _place_of(candidate).encode()] = candidate
+            return
         if candidate.unsettled is not None and self._settler is not None:
-            key = "\x1f".join(
-                (candidate.correlation_id, candidate.event_id, candidate.rule_name, repr(candidate.group))
-            )
+            key = _place_of(candidate)
             self._unsettled[key] = candidate
             self._dirty[b"u" + key.encode()] = candidate
             return
@@ -285,3 +321,14 @@ class Correlator:
                 else:
                     outputs.append(caused)
         return outputs
+
+
+def _place_of(candidate: Candidate) -> str:
+    return "\x1f".join((candidate.correlation_id, candidate.event_id, candidate.rule_name, repr(candidate.group)))
+
+
+def _activation(known: Activation | None, meaning: str, place: str, now_ns: int) -> Activation:
+    new = Activation(meaning, now_ns, place)
+    if known is not None and known.goes_on(new):
+        return msgspec.structs.replace(known, place=place)
+    return new

@@ -70,6 +70,14 @@ class Watermark:
         moving = [state.clock_ns for state in self._states.values() if not state.stuck]
         return min(moving) if moving else self.strict_ns
 
+    def eager_with(self, partition: int, clock_ns: int) -> int:
+        """Return what `eager_ns` would be once a partition has come so far."""
+        state = self._states.get(partition)
+        if state is None or clock_ns <= state.clock_ns:
+            return self.eager_ns
+        others = [each.clock_ns for each in self._states.values() if each is not state and not each.stuck]
+        return min([*others, clock_ns])
+
     @property
     def newest_ns(self) -> int:
         """How far the partition that is ahead of all has come."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from importlib.metadata import version
 
@@ -100,14 +100,19 @@ class TaskMaker:
         """Make the sense task of a raw partition, for the given owner of it."""
         return SenseTask(partition, generation, self._parts)
 
-    def correlate(self) -> Correlator:
-        """Make the correlate task of one partition of candidates."""
+    def correlate(self, places: Mapping[str, str]) -> Correlator:
+        """Make the correlate task of one partition of candidates.
+
+        Args:
+            places: Correlation id to what it must meet in one partition, for those not spread by group.
+        """
         return Correlator(
             self._ruleset,
             self._raw_partitions,
             self.reach.correlation_settings(),
             self._settler,
             max_wait_ns=int(self._settings.max_wait),
+            places=places,
         )
 
     def group(self) -> GroupTask:

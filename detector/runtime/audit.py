@@ -28,7 +28,10 @@ ACTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "connector-started": ("`isthmus connect` has started", ("inputs", "settings")),
     "connector-stopped": ("it was told to stop", ()),
-    "rules-activated": ("changed rules took over", ("bundle", "before", "rules")),
+    "rules-activated": (
+        "changed rules took over; on Kafka in one task, and part of its commit",
+        ("bundle", "before", "rules", "stage", "partition"),
+    ),
     "rules-refused": ("changed rules have faults; those before go on", ("bundle", "faults", "report")),
     "context-published": ("tables of the context folder were published", ("tables", "hashes")),
     "topics-applied": ("`isthmus topics apply` has changed the cluster", ("created", "changed")),

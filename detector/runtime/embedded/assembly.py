@@ -78,7 +78,7 @@ def build_stages(
     """Make the tasks of one process, with empty state."""
     maker = TaskMaker(settings, ruleset, context, raw_partitions=settings.raw_partitions, hindsight=hindsight)
     sense = [maker.sense(partition, generation) for partition in range(settings.raw_partitions)]
-    return Stages(sense, [maker.correlate()], maker.group(), PresenceTask(int(settings.retention.presence)))
+    return Stages(sense, [maker.correlate({})], maker.group(), PresenceTask(int(settings.retention.presence)))
 
 
 def _check_partitions(store: EngineStore, partitions: int, data_dir: Path) -> None:

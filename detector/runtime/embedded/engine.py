@@ -27,9 +27,9 @@ from detector.runtime.embedded.eventdelivery import EventDelivery
 from detector.runtime.embedded.intake import BatchingIntake
 from detector.runtime.embedded.metrics import EngineMetrics
 from detector.runtime.embedded.pages import Pages
-from detector.runtime.embedded.reloading import RuleReload
 from detector.runtime.embedded.worker import Worker
 from detector.runtime.filterwatch import FilterWatch
+from detector.runtime.reloading import RuleReload
 from detector.settings import Settings
 
 _PRUNE_S = 60.0
@@ -67,7 +67,7 @@ class EmbeddedEngine:
             build=parts.build,
             adopt=lambda stages: self._worker.between(lambda: parts.driver.adopt(stages)),
             clock=clock,
-            metrics=self.metrics,
+            metrics=self.metrics.rules,
             tell=self._audit,
         )
         self.intake = BatchingIntake(

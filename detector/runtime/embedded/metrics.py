@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Info, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from detector.rules.model import RuleSet
 from detector.runtime.embedded.driver import Progress
 from detector.runtime.metrics import TaskMetrics
+from detector.runtime.reloading import RuleMetrics
 
 
 class _Asked(Collector):
@@ -44,17 +44,7 @@ class EngineMetrics:
             "isthmus_sink_backlog", "Revisions of alerts that the slowest sink has not taken.", registry=self._registry
         )
         self.sink_up = Gauge("isthmus_sink_up", "1 while the sink takes alerts.", ["sink"], registry=self._registry)
-
-        self.reloads = Counter("isthmus_rule_reloads", "Reloads of the rules.", ["outcome"], registry=self._registry)
-        self.rules = Gauge("isthmus_rules", "Rules and correlations in use.", registry=self._registry)
-        self.bundle = Info("isthmus_bundle", "The rules in use.", registry=self._registry)
-        for outcome in ("ok", "refused"):
-            self.reloads.labels(outcome)
-
-    def show_bundle(self, ruleset: RuleSet) -> None:
-        """Name the rules in use."""
-        self.rules.set(len(ruleset.rules) + len(ruleset.correlations))
-        self.bundle.info({"hash": ruleset.bundle_hash})
+        self.rules = RuleMetrics(self._registry)
 
     def count(self, progress: Progress) -> None:
         """Add what one pass did."""

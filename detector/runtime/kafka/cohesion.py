@@ -14,15 +14,18 @@ class Cohesion:
 
     Correlations that are chained stay together as a whole, because the key changes from one to the next; so does one
     whose matches may wait for a context row, because the row may change the key.
+
+    Attributes:
+        whole: Correlation id to the name of the chain that it stays together with, for those that do.
     """
 
     def __init__(self, ruleset: RuleSet, reach: Reach, partitions: int) -> None:
         self._partitions = partitions
-        self._whole = _whole(ruleset, reach)
+        self.whole = _whole(ruleset, reach)
 
     def partition(self, candidate: Candidate) -> int:
         """Return the partition in which a candidate is correlated."""
-        whole = self._whole.get(candidate.correlation_id)
+        whole = self.whole.get(candidate.correlation_id)
         if whole is not None:
             return partition_of(whole, self._partitions)
         if candidate.unsettled is not None and candidate.correlation_id == candidate.rule_name:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from detector.candidate import Candidate
 from detector.correlation.ordering import NOT_YET
 from detector.runtime.clock import Clock
 from detector.runtime.kafka.contextfiles import FILE_KEY, PUBLISHED_AHEAD_NS
 from detector.runtime.kafka.ends import Ends
 from detector.runtime.kafka.wire import MalformedMessageError, decode_passed
 from detector.runtime.stages.sense import KNOWN_AFTER_NS
-from detector.task import LogRecord, PartitionClock, Record
+from detector.task import Bundle, LogRecord, PartitionClock, Record
 from normalizers.context.rows import ContextRows
 from normalizers.context.store import ContextStore
 
@@ -39,6 +40,7 @@ class ContextLog:
         store: Tables to keep current.
         feeding: Raw partitions whose records may teach context; none where no source is a feed.
         max_wait_s: When the log has stood still for so long, records go on with what is known.
+        on_bundle: Told which rules take over.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917  what the log is made of
@@ -50,6 +52,7 @@ class ContextLog:
         store: ContextStore,
         feeding: range,
         max_wait_s: float,
+        on_bundle: Callable[[Bundle], None] = lambda _: None,
     ) -> None:
         self._reader = AIOKafkaConsumer(
             **client, isolation_level="read_committed", enable_auto_commit=False, fetch_max_wait_ms=_POLL_MS
@@ -57,7 +60,7 @@ class ContextLog:
         self._place = TopicPartition(topic, 0)
         self._ends, self._clock, self._store = ends, clock, store
         self._clocks = dict.fromkeys(feeding, NOT_YET)
-        self._max_wait_s = max_wait_s
+        self._max_wait_s, self._on_bundle = max_wait_s, on_bundle
         self._published_ns = NOT_YET
         self._stable_ns = NOT_YET
         self._moved_s = time.monotonic()
@@ -99,16 +102,19 @@ class ContextLog:
         """Tell whether all context that an entry may need has been read.
 
         A record waits for what was known when it was received, and a clock for what was known then: a correlation
-        looks up nothing that is known later than the clocks it has heard.
+        looks up nothing that is known later than the clocks it has heard. What was appended to the raw log, and what
+        came of it, waits for the rules that were announced for it.
         """
         match entry:
             case Record():
-                known_ns = entry.record.received_ns
+                is_here = entry.record.received_ns <= self._stable_ns and entry.ready_ns <= self._published_ns
             case PartitionClock():
-                known_ns = entry.clock_ns
+                is_here = entry.clock_ns <= self._stable_ns
+            case Candidate():
+                is_here = entry.ready_ns <= self._published_ns
             case _:
                 return True
-        return known_ns <= self._stable_ns or self._gives_up()
+        return is_here or self._gives_up()
 
     def _gives_up(self) -> bool:
         self._is_behind = time.monotonic() - self._moved_s > self._max_wait_s
@@ -120,16 +126,20 @@ class ContextLog:
                 if (record.key or b"").startswith(FILE_KEY):
                     continue
                 try:
-                    self._take(decode_passed(record))
+                    self._take(decode_passed(record), record.timestamp * 1_000_000)
                 except (MalformedMessageError, ValueError) as error:
                     _log.error("context_unreadable", offset=record.offset, error=str(error))
         self._settle()
 
-    def _take(self, passed: LogRecord) -> None:
+    def _take(self, passed: LogRecord, appended_ns: int = 0) -> None:
         if isinstance(passed, ContextRows):
             self._store.apply(passed)
         elif isinstance(passed, PartitionClock) and passed.partition in self._clocks:
             self._clocks[passed.partition] = max(self._clocks[passed.partition], passed.clock_ns)
+        elif isinstance(passed, Bundle):
+            # However long it was on its way: whoever has read so far knows it in time.
+            known_at_ns = max(passed.known_at_ns, appended_ns + PUBLISHED_AHEAD_NS)
+            self._on_bundle(Bundle(passed.bundle_hash, known_at_ns))
 
     async def _look_for_end(self) -> None:
         try:

@@ -44,6 +44,11 @@ class FeedTask:
         """Take back one entry."""
         self._sense.restore(key, state)
 
+    def succeed(self, before: FeedTask) -> None:
+        """Go on, under other rules, where the task before stands, which must not be used any more."""
+        self._ready_ns = before._ready_ns
+        self._sense.succeed(before._sense)
+
     def restored(self) -> None:
         """Learn that all entries have been given."""
         self._sense.restored()

@@ -5,28 +5,29 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
-from typing import Any
 
 import msgspec
 import structlog
 from aiokafka import AIOKafkaProducer, TopicPartition
 
+from detector.correlation.ordering import END_OF_INPUT, NOT_YET
 from detector.errors import StateError, StateLostError
 from detector.runtime.audit import AuditRecord, Fact
-from detector.runtime.clock import Clock
+from detector.runtime.failpoint import failpoint
 from detector.runtime.kafka.auditing import audit_outgoing
-from detector.runtime.kafka.ends import Ends
+from detector.runtime.kafka.bundles import reached_ns
 from detector.runtime.kafka.outgoing import Outgoing, dead_letter
 from detector.runtime.kafka.poison import Poison
 from detector.runtime.kafka.stage import Stage
-from detector.runtime.kafka.state import PROGRESS_KEY, Progress, encode_progress, read_state
-from detector.runtime.kafka.topicwatch import TopicWatch
+from detector.runtime.kafka.state import PROGRESS_KEY, Progress, StoredState, encode_progress, read_state
+from detector.runtime.kafka.surroundings import Surroundings
 from detector.runtime.kafka.transaction import TIMEOUT_S, Reached, commit, discard, make_producer, offset_reached
 from detector.runtime.kafka.wire import KafkaRecord, MalformedMessageError
 from detector.runtime.topics.declaring import MAX_MESSAGE_BYTES
-from detector.task import DeadLetter, LogRecord, Output, Task, Tick
+from detector.task import Bundle, DeadLetter, LogRecord, PartitionClock, Tick
+from normalizers.timestamps import format_utc
 
 MAX_WAITING = 20_000
 """Outputs that may wait for a checkpoint; above it the task takes no more records until they are committed."""
@@ -45,30 +46,6 @@ class TaskLostError(Exception):
     """A task is of no more use: memory and log may differ. A new life starts from what was committed."""
 
 
-class Surroundings(msgspec.Struct, frozen=True):
-    """What all tasks of a worker share.
-
-    Attributes:
-        client: Arguments for clients of the broker.
-        clock: Wall time.
-        may_go: Whether the context that an entry needs is here; None: no entry waits for context.
-        took: Told what a task made of a batch, for the metrics.
-        ends: Knows topics; None: an input that was made anew is not noticed.
-        watch: Knows which topics are gone; None: nobody looks.
-    """
-
-    client: Mapping[str, Any]
-    clock: Clock
-    may_go: Callable[[LogRecord], bool] | None = None
-    took: Callable[[Task, Sequence[Output]], None] = lambda _task, _outputs: None
-    ends: Ends | None = None
-    watch: TopicWatch | None = None
-
-    def fault_of(self, stage: Stage) -> str:
-        """Return what is wrong with the topics of a stage; empty when nothing is known to be."""
-        return "" if self.watch is None else self.watch.fault_of(stage.topics)
-
-
 class TaskLife:
     """A task with its producer; any error ends it, and only what it committed was.
 
@@ -79,6 +56,8 @@ class TaskLife:
         poison: What is known of records that the task failed on.
 
     Attributes:
+        stage: As made by the rules that decide now.
+        is_outdated: Whether the rules that are to take over need a life of their own.
         position: Offset of the next record to apply.
         turn: Raised whenever what was fetched before may no longer be applied.
         sought: The turn for which the reader stands at `position`.
@@ -100,6 +79,9 @@ class TaskLife:
         self._taken_to = 0
         self._progress = Progress()
         self._outgoing: list[Outgoing] = []
+        self._change: Bundle | None = None
+        self._waived: Bundle | None = None
+        self.is_outdated = False
         self._lost: BaseException | None = None
         self._producer: AIOKafkaProducer | None = None
         self._committing = asyncio.Lock()
@@ -128,11 +110,19 @@ class TaskLife:
         stored = await read_state(self._around.client, self.stage.names.state(self.stage.name), self.partition)
         if stored.progress.generation == 0:
             await self._require_new()
+        await self.resume(stored)
+
+    async def resume(self, stored: StoredState) -> None:
+        """Go on where an owner before has committed, by the rules that it was left with, if they are here."""
+        if self._around.bundles is not None:
+            self.stage = self._around.bundles.stage(self.stage.name, stored.progress.bundle)
         self._progress = await self._resumed(stored.progress)
         self.position = self._taken_to = self._progress.position
         self._task = self.stage.make(self.partition, self._progress.generation)
+        self._look_ahead()
         await stored.restore(self._task)
-        self._outgoing.append(self._taken_over())
+        facts: dict[str, Fact] = {"stage": self.stage.name, "partition": self.partition, "position": self.position}
+        self._outgoing.append(self._audited("task-taken-over", {**facts, "generation": self._progress.generation}))
 
     def process(self, records: Sequence[KafkaRecord]) -> None:
         """Take records of the input in their order, and apply those whose context is here.
@@ -155,7 +145,7 @@ class TaskLife:
         Raises:
             TaskLostError: The task failed.
         """
-        while self._waiting and self._lost is None:
+        while self._waiting and self._lost is None and not self.is_outdated:
             is_suspect = self._poison.is_suspect(self._waiting[0].offset)
             if not self._apply(1 if is_suspect else len(self._waiting)):
                 return
@@ -166,11 +156,14 @@ class TaskLife:
         Raises:
             TaskLostError: The task failed.
         """
-        if self._lost is None:
+        if self._lost is None and not self.is_outdated:
             self.ticked_s = time.monotonic()
             if self._waiting:
                 # What waits is still to come: the partition's clock may reach it, and no further.
                 clock_ns = max(self._progress.ready_ns, self._waiting[0].timestamp * 1_000_000)
+            self._look_ahead()
+            self._are_rules_here(None, NOT_YET if clock_ns is None else clock_ns)
+        if self._lost is None and not self.is_outdated:
             self._fold([Tick(self._around.clock.now_ns(), clock_ns)], [])
 
     async def checkpoint(self, *, timeout_s: float = TIMEOUT_S) -> None:
@@ -242,12 +235,15 @@ class TaskLife:
     def _apply(self, limit: int) -> int:
         """Apply the first of what waits; returns how many records that were."""
         entries, applied = list[LogRecord](), list[KafkaRecord]()
+        self._look_ahead()
         ready_ns = self._progress.ready_ns
         for record in islice(self._waiting, limit):
             now_ready_ns = max(ready_ns, record.timestamp * 1_000_000)
             entry = self._decode(record, now_ready_ns)
             if entry is not None:
                 if self._around.may_go is not None and not self._around.may_go(entry):
+                    break
+                if self._change is not None and not self._are_rules_here(entry, now_ready_ns, is_first=not applied):
                     break
                 entries.append(entry)
             ready_ns = now_ready_ns
@@ -261,6 +257,58 @@ class TaskLife:
             self._progress = msgspec.structs.replace(self._progress, position=self.position, ready_ns=ready_ns)
             self.is_touched = True
         return len(applied)
+
+    def _look_ahead(self) -> None:
+        """Learn which rules take over next: the task must know of them before it takes what is for them."""
+        change = None if self._around.bundles is None else self._around.bundles.next(self.stage.bundle)
+        if change != self._change:
+            self._change = change
+            if change is not None:
+                self._fold([change], [])
+
+    def _are_rules_here(self, entry: LogRecord | None, ready_ns: int, *, is_first: bool = True) -> bool:
+        """Tell whether an entry is for the rules that decide now; before the first of a batch others may take over."""
+        change, bundles = self._change, self._around.bundles
+        if change is None or bundles is None:
+            return True
+        if isinstance(entry, PartitionClock) and entry.clock_ns >= change.known_at_ns and not is_first:
+            return False  # those before it in the batch have not been heard yet
+        reached = reached_ns(self._task, entry, ready_ns)
+        if reached < change.known_at_ns:
+            return True
+        successor = bundles.successor(self.stage, reached)
+        if successor is None and change is self._waived:
+            return True
+        if not is_first:
+            return False
+        if successor is not None:
+            self._hand_over(successor, change, entry)
+            return not self.is_outdated
+        if not bundles.gives_up(change):
+            return False
+        self._waived = change
+        self._fold([msgspec.structs.replace(change, known_at_ns=END_OF_INPUT)], [])
+        return True
+
+    def _hand_over(self, stage: Stage, change: Bundle, entry: LogRecord | None) -> None:
+        if isinstance(entry, PartitionClock):
+            # What is due before is decided by the rules before, and nothing else.
+            self._fold([msgspec.structs.replace(entry, clock_ns=change.known_at_ns, sources=())], [])
+        failpoint("bundle-inside")
+        task = stage.make(self.partition, self._progress.generation)
+        before, self.stage, self._change, self.is_touched = self.stage.bundle, stage, None, True
+        if task.succeed(self._task) is False:
+            self.is_outdated = True
+        else:
+            self._task = task
+        facts: dict[str, Fact] = {
+            "stage": stage.name,
+            "partition": self.partition,
+            "bundle": stage.bundle,
+            "before": before,
+        }
+        self._outgoing.append(self._audited("rules-activated", facts))
+        _log.info("rules_took_over", **facts, position=self.position, at=format_utc(change.known_at_ns))
 
     def _decode(self, record: KafkaRecord, ready_ns: int) -> LogRecord | None:
         reason = self._poison.reason(record.offset)
@@ -316,18 +364,13 @@ class TaskLife:
         if not (self._outgoing or state or self.is_touched):
             return []
         records, self._outgoing, self.is_touched = self._outgoing, [], False
-        progress = Outgoing(topic, self.partition, PROGRESS_KEY, encode_progress(self._progress))
+        reached = msgspec.structs.replace(self._progress, bundle=self.stage.bundle)
+        progress = Outgoing(topic, self.partition, PROGRESS_KEY, encode_progress(reached))
         return [*records, *state, progress]
 
-    def _taken_over(self) -> Outgoing:
-        facts: dict[str, Fact] = {
-            "stage": self.stage.name,
-            "partition": self.partition,
-            "generation": self._progress.generation,
-            "position": self.position,
-        }
+    def _audited(self, action: str, facts: Mapping[str, Fact]) -> Outgoing:
         by = str(self._around.client["client_id"])
-        return audit_outgoing(self.stage.names, AuditRecord("task-taken-over", self._around.clock.now_ns(), by, facts))
+        return audit_outgoing(self.stage.names, AuditRecord(action, self._around.clock.now_ns(), by, facts))
 
     def _where(self) -> str:
         return f"{self.stage.name} {self.partition}"

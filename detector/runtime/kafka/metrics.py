@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from detector.runtime.canary.watching import CanaryWatch
 from detector.runtime.kafka.ownership import Ownership
 from detector.runtime.metrics import TaskMetrics
+from detector.runtime.reloading import RuleMetrics
 
 Family = CounterMetricFamily | GaugeMetricFamily
 
@@ -31,6 +32,10 @@ class WorkerMetrics(Collector):
         self._registry = CollectorRegistry()
         self._registry.register(self)
         self.tasks = TaskMetrics(self._registry, sources)
+        self.rules = RuleMetrics(self._registry)
+        self.differs = Gauge(
+            "isthmus_bundle_differs", "1 while the rules loaded here are not those announced.", registry=self._registry
+        )
 
     def text(self) -> bytes:
         """Return the exposition text."""

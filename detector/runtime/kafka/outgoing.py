@@ -50,6 +50,7 @@ class Routing(msgspec.Struct, frozen=True):
         cohesion: Candidate to its partition.
         fan_out: Further topics of alerts.
         keep_events: Whether events are given out.
+        bundle: Hash of the rules that decide.
     """
 
     names: TopicNames
@@ -58,6 +59,7 @@ class Routing(msgspec.Struct, frozen=True):
     cohesion: Cohesion
     fan_out: FanOut
     keep_events: bool
+    bundle: str
 
     def outputs(self, stage: str) -> list[str]:
         """Return where the outputs of a stage go, but for what is rare: dead letters, what the engine notices."""
@@ -107,7 +109,8 @@ class Routing(msgspec.Struct, frozen=True):
         names = self.names
         match output:
             case AlertDraft():
-                return Outgoing(names.drafts, 0, output.alert_id.encode(), encode_passed(output))
+                draft = msgspec.structs.replace(output, bundle=self.bundle)
+                return Outgoing(names.drafts, 0, output.alert_id.encode(), encode_passed(draft))
             case EcsEvent():
                 partition = partition_of(output.source, self.raw_partitions)
                 value, headers = _json.encode(event_fields(output)), [("id", output.id.encode())]

@@ -11,9 +11,10 @@ import structlog
 from aiokafka.errors import KafkaError
 
 from detector.errors import DetectorError, StateLostError
-from detector.runtime.kafka.life import Surroundings, TaskLife, TaskLostError
+from detector.runtime.kafka.life import TaskLife, TaskLostError
 from detector.runtime.kafka.poison import Poison
 from detector.runtime.kafka.stage import Stage
+from detector.runtime.kafka.surroundings import Surroundings
 from detector.runtime.kafka.wire import KafkaRecord
 
 REOPEN_S = 3.0
@@ -182,6 +183,7 @@ class Ownership:
                 life = TaskLife(self.stage, partition, self._around, poison)
                 try:
                     await self._live(life)
+                    continue
                 except StateLostError as error:
                     self._hold_back(partition, str(error))
                 except (TaskLostError, KafkaError, TimeoutError, OSError) as error:
@@ -211,6 +213,7 @@ class Ownership:
         self.problems[partition] = problem
 
     async def _live(self, life: TaskLife) -> None:
+        """Keep a task alive until rules take over that need to read its state anew."""
         began = time.monotonic()
         await life.open()
         self.problems.pop(life.partition, None)
@@ -233,3 +236,5 @@ class Ownership:
                 life.tick()
             await life.checkpoint()
             self.held_s = time.monotonic()
+            if life.is_outdated:
+                return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any, Protocol
 
 import msgspec
 
@@ -21,6 +22,14 @@ STAGES = ("context", "sense", "correlate", "group")
 """In the order of the flow."""
 
 
+class StageTask(Task, Protocol):
+    """A task that can go on where one of its kind stands that other rules made."""
+
+    def succeed(self, before: Any, /) -> bool | None:  # noqa: ANN401  a task of the same stage
+        """Take over from a task that must not be used any more; False: only what it committed can be gone on with."""
+        ...
+
+
 class Stage(msgspec.Struct, frozen=True):
     """A stage.
 
@@ -32,15 +41,17 @@ class Stage(msgspec.Struct, frozen=True):
         decode: Reads a record, given its append time.
         routing: Where its outputs go.
         names: Names of topics.
+        bundle: Hash of the rules by which its tasks decide.
     """
 
     name: str
     topic: str
     partitions: int
-    make: Callable[[int, int], Task]
+    make: Callable[[int, int], StageTask]
     decode: Callable[[KafkaRecord, int], LogRecord]
     routing: Routing | ContextRouting
     names: TopicNames
+    bundle: str
 
     @property
     def topics(self) -> tuple[str, ...]:
@@ -50,21 +61,23 @@ class Stage(msgspec.Struct, frozen=True):
 
 def build_stages(settings: Settings, kafka: KafkaSettings, ruleset: RuleSet, maker: TaskMaker) -> dict[str, Stage]:
     """Describe every stage that has something to do: where no source is a feed, nothing teaches context."""
-    names, partitions = TopicNames(kafka.prefix), kafka.partitions
+    names, partitions, bundle = TopicNames(kafka.prefix), kafka.partitions, ruleset.bundle_hash
+    cohesion = Cohesion(ruleset, maker.reach, partitions.candidates)
     routing = Routing(
         names,
         partitions.raw,
         partitions.candidates,
-        Cohesion(ruleset, maker.reach, partitions.candidates),
+        cohesion,
         kafka.fan_out,
         settings.wants_events(),
+        bundle,
     )
-    inputs: dict[str, tuple[str, int, Callable[[int, int], Task], Callable[[KafkaRecord, int], LogRecord]]] = {
+    inputs: dict[str, tuple[str, int, Callable[[int, int], StageTask], Callable[[KafkaRecord, int], LogRecord]]] = {
         "sense": (names.raw, partitions.raw, maker.sense, decode_raw),
-        "correlate": (names.candidates, partitions.candidates, lambda *_: maker.correlate(), _passed),
+        "correlate": (names.candidates, partitions.candidates, lambda *_: maker.correlate(cohesion.whole), _passed),
         "group": (names.drafts, 1, lambda *_: maker.group(), _passed),
     }
-    stages = {name: Stage(name, *each, routing, names) for name, each in inputs.items()}
+    stages = {name: Stage(name, *each, routing, names, bundle) for name, each in inputs.items()}
     if maker.reach.fed:
         stages["context"] = Stage(
             name="context",
@@ -74,6 +87,7 @@ def build_stages(settings: Settings, kafka: KafkaSettings, ruleset: RuleSet, mak
             decode=decode_raw,
             routing=ContextRouting(names),
             names=names,
+            bundle=bundle,
         )
     return stages
 

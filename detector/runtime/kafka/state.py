@@ -32,12 +32,14 @@ class Progress(msgspec.Struct, frozen=True, array_like=True):
         generation: How many owners the task has had.
         ready_ns: Largest append time among the records before.
         topic_id: Of the input: one that was deleted and made anew has another.
+        bundle: Hash of the rules by which the task decides.
     """
 
     position: int = 0
     generation: int = 0
     ready_ns: int = 0
     topic_id: bytes = b""
+    bundle: str = ""
 
 
 class StoredState(msgspec.Struct):

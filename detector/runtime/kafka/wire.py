@@ -14,7 +14,7 @@ from connectors.record import RawRecord
 from detector.alert import AlertDraft
 from detector.candidate import Candidate
 from detector.errors import StateError
-from detector.task import DeadLetter, PartitionClock, Record
+from detector.task import Bundle, DeadLetter, PartitionClock, Record
 from normalizers.context.rows import ContextRows
 
 Headers = list[tuple[str, bytes]]
@@ -23,8 +23,14 @@ _VERSION = b"\x01"
 _encoder = msgspec.msgpack.Encoder()
 _json = msgspec.json.Encoder()
 
-Passed = Candidate | PartitionClock | AlertDraft | ContextRows
-_KINDS: dict[type[Passed], bytes] = {Candidate: b"c", PartitionClock: b"p", AlertDraft: b"d", ContextRows: b"r"}
+Passed = Candidate | PartitionClock | AlertDraft | ContextRows | Bundle
+_KINDS: dict[type[Passed], bytes] = {
+    Candidate: b"c",
+    PartitionClock: b"p",
+    AlertDraft: b"d",
+    ContextRows: b"r",
+    Bundle: b"b",
+}
 _decoders: dict[bytes, msgspec.msgpack.Decoder[Any]] = {
     kind: msgspec.msgpack.Decoder(passed) for passed, kind in _KINDS.items()
 }

@@ -14,11 +14,13 @@ import structlog
 
 from connectors.kafka.admin import administering
 from connectors.kafka.client import client_arguments, start_client
+from detector.rules.model import RuleSet
 from detector.runtime.assembly import TaskMaker, read_rules
 from detector.runtime.audit import AuditRecord, Fact, settings_hash
 from detector.runtime.canary.watching import CanaryWatch
 from detector.runtime.clock import Clock
 from detector.runtime.filterwatch import FilterWatch, tell_filters
+from detector.runtime.kafka.announcing import Announcer
 from detector.runtime.kafka.app import StageApp, build_app
 from detector.runtime.kafka.auditing import write_audit
 from detector.runtime.kafka.canaries import follow_test_alerts
@@ -26,11 +28,12 @@ from detector.runtime.kafka.contextlog import ContextLog
 from detector.runtime.kafka.deliver import DELIVER, build_deliverers
 from detector.runtime.kafka.ends import Ends
 from detector.runtime.kafka.heartbeat import ClockWatch, Heartbeat
-from detector.runtime.kafka.life import Surroundings
 from detector.runtime.kafka.metrics import WorkerMetrics
 from detector.runtime.kafka.ownership import Ownership
 from detector.runtime.kafka.quiet import quieten
+from detector.runtime.kafka.rules import WorkerRules
 from detector.runtime.kafka.stage import Stage, build_stages
+from detector.runtime.kafka.surroundings import Surroundings
 from detector.runtime.kafka.topicwatch import TopicWatch
 from detector.runtime.kafka.transport import SESSION_S
 from detector.runtime.kafka.watchdog import Watchdog
@@ -68,7 +71,6 @@ class Worker:
         self._clocks = ClockWatch(kafka.partitions.raw)
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._beat_s = time.monotonic()
-        self._bundle = ""
         self._apps: list[StageApp] = []
         self._background: list[asyncio.Task[None]] = []
         self._closing: list[Callable[[], Coroutine[Any, Any, None]]] = []
@@ -77,8 +79,9 @@ class Worker:
         self.ownerships: dict[str, Ownership] = {}
         self._canaries = CanaryWatch(settings, clock)
         self._filters = FilterWatch(clock)
-        self._metrics = WorkerMetrics(self.ownerships, self._canaries, settings.sources)
-        self.pages = StatusPages(self.health, self._metrics.text)
+        self.rules: WorkerRules | None = None
+        self.metrics = WorkerMetrics(self.ownerships, self._canaries, settings.sources)
+        self.pages = StatusPages(self.health, self.metrics.text)
 
     async def start(self) -> None:
         """Join the consumer groups.
@@ -90,35 +93,41 @@ class Worker:
         """
         quieten()
         ruleset = read_rules(self._settings)
-        tell_filters(ruleset, self._clock.now_ns())
         deliverers = build_deliverers(self._settings, self._kafka) if DELIVER in self._stages else []
-        self._bundle = ruleset.bundle_hash
         self._closing.append(self._ends.stop)
         await start_client(self._ends, self._kafka.connection)
         await self._check_topics()
         self._run("topics", self._watch_topics.run())
         store = ContextStore()
-        maker = TaskMaker(self._settings, ruleset, store, raw_partitions=self._kafka.partitions.raw)
-        self._context = await self._follow_context(store, feeds=bool(maker.reach.fed))
-        stages = build_stages(self._settings, self._kafka, ruleset, maker)
-        listening = self._clocks.listening(stages["correlate"].decode)
-        stages["correlate"] = msgspec.structs.replace(stages["correlate"], decode=listening)
-        around = Surroundings(
-            self._client, self._clock, self._context.may_go, self._metrics.tasks.took, self._ends, self._watch_topics
+        rules = self.rules = WorkerRules(
+            self._settings, ruleset, self._clock, self._stages_under(store), self.metrics, self._tell
         )
-        self._apps = [self._app(stage, around) for name, stage in stages.items() if name in self._stages]
+        self._context = await self._follow_context(store, rules, feeds="context" in rules.stages)
+        around = Surroundings(
+            self._client,
+            self._clock,
+            self._context.may_go,
+            self.metrics.tasks.took,
+            self._ends,
+            self._watch_topics,
+            rules.bundles,
+        )
+        self._apps = [self._app(stage, around) for name, stage in rules.stages.items() if name in self._stages]
         await asyncio.gather(*(app.start() for app in self._apps))
         for deliverer in deliverers:
             self._run(f"sink {deliverer.receiver.name}", deliverer.run())
-        self._run("filters", self._filters.run(lambda: ruleset))
+        self._run("filters", self._filters.run(lambda: rules.reloading.active))
+        self._run("reloading", rules.reloading.run())
+        announcer = Announcer(self._client, TopicNames(self._kafka.prefix).context, rules.bundles, self._clock)
+        self._run("announcing", announcer.run(leads=self._writes_alerts, ahead_ns=rules.ahead_ns))
         await self._watch()
-        rules = len(ruleset.rules) + len(ruleset.correlations)
+        count = len(ruleset.rules) + len(ruleset.correlations)
         settings = settings_hash(self._settings)
         await self._audit(
             "worker-started",
-            {"bundle": self._bundle, "rules": rules, "settings": settings, "stages": self._stages},
+            {"bundle": ruleset.bundle_hash, "rules": count, "settings": settings, "stages": self._stages},
         )
-        _log.info("worker_started", stages=self._stages, rules=rules)
+        _log.info("worker_started", stages=self._stages, rules=count)
 
     async def wait(self) -> None:
         """Wait until something fails that no retry can mend.
@@ -154,6 +163,7 @@ class Worker:
             *dict.fromkeys([*self._watch_topics.faults.values(), *held]),
             *(f"{name} is being taken over" for name in opening),
             *(["context stands still"] if report["context_behind"] else []),
+            *([] if self.rules is None else self.rules.problems()),
             *(f"raw partition {each} has no worker" for each in self._unworked()),
             *self._canaries.problems(),
         ]
@@ -164,7 +174,7 @@ class Worker:
         return {
             "@timestamp": format_utc(self._clock.now_ns()),
             "worker": self._name,
-            "bundle": self._bundle,
+            **({} if self.rules is None else self.rules.report(self.ownerships)),
             "stages": {
                 name: {
                     "partitions": each.partitions,
@@ -189,10 +199,33 @@ class Worker:
         correlate = self.ownerships.get("correlate")
         return self._clocks.silent() if correlate is not None and correlate.lives else []
 
-    async def _follow_context(self, store: ContextStore, *, feeds: bool) -> ContextLog:
+    def reload(self) -> None:
+        """Read the rules on disk now, as SIGHUP asks."""
+        if self.rules is not None:
+            self.rules.reloading.ask()
+
+    def _writes_alerts(self) -> bool:
+        """Return whether this worker has the one task that does: it speaks for all when rules change."""
+        group = self.ownerships.get("group")
+        return group is not None and bool(group.lives)
+
+    def _stages_under(self, store: ContextStore) -> Callable[[RuleSet], dict[str, Stage]]:
+        def build(ruleset: RuleSet) -> dict[str, Stage]:
+            tell_filters(ruleset, self._clock.now_ns())
+            maker = TaskMaker(self._settings, ruleset, store, raw_partitions=self._kafka.partitions.raw)
+            stages = build_stages(self._settings, self._kafka, ruleset, maker)
+            listening = self._clocks.listening(stages["correlate"].decode)
+            stages["correlate"] = msgspec.structs.replace(stages["correlate"], decode=listening)
+            return stages
+
+        return build
+
+    async def _follow_context(self, store: ContextStore, rules: WorkerRules, *, feeds: bool) -> ContextLog:
         feeding = range(self._kafka.partitions.raw if feeds else 0)
         topic, max_wait_s = TopicNames(self._kafka.prefix).context, self._settings.max_wait / 10**9
-        context = ContextLog(self._client, topic, self._ends, self._clock, store, feeding, max_wait_s)
+        context = ContextLog(
+            self._client, topic, self._ends, self._clock, store, feeding, max_wait_s, rules.bundles.hear
+        )
         self._closing.append(context.stop)
         await context.start()
         self._run("context", context.run())
@@ -211,6 +244,9 @@ class Worker:
         if self._settings.http.enabled:
             self._closing.append(self.pages.stop)
             await self.pages.start(self._settings.http.host, self._settings.http.port)
+
+    def _tell(self, action: str, facts: Mapping[str, Fact]) -> None:
+        self._run(action, self._audit(action, facts))
 
     async def _audit(self, action: str, facts: Mapping[str, Fact]) -> None:
         record = AuditRecord(action, self._clock.now_ns(), self._name, facts)
@@ -234,6 +270,8 @@ class Worker:
     def _app(self, stage: Stage, around: Surroundings) -> StageApp:
         if stage.name == "context":
             around = msgspec.structs.replace(around, may_go=None)  # the others wait for it, it for nobody
+        elif stage.name == "group" and around.bundles is not None:
+            around = msgspec.structs.replace(around, may_go=around.bundles.may_write)
         ownership = self.ownerships[stage.name] = Ownership(
             stage, around, checkpoint_s=self._settings.checkpoint / 10**9, on_failure=self._fail
         )

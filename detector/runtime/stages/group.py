@@ -97,6 +97,7 @@ class GroupTask:
         """Go on, under other rules, with the alerts of the task before, which must not be used any more."""
         self._known, self._by_link = before._known, before._by_link
         self._dirty, self._newest_ns = before._dirty, before._newest_ns
+        self._writer.succeed(before._writer)
 
     def _take(self, draft: AlertDraft) -> list[Alert]:
         before = self._known.get(draft.alert_id)
@@ -106,7 +107,7 @@ class GroupTask:
         self._remove(draft.alert_id)
         revision = 0 if before is None else before.revision
         links = frozenset[str]() if self._writer.meta(draft.rule_id).is_test else links_of(draft)
-        self._put(draft.alert_id, _Known(draft, links, revision, bundle=self._writer.bundle))
+        self._put(draft.alert_id, _Known(draft, links, revision, bundle=draft.bundle or self._writer.bundle))
         self._newest_ns = max(self._newest_ns, draft.ready_ns)
         touched |= self._group_of(draft.alert_id)
         return [alert for alert_id in sorted(touched) if (alert := self._revise(alert_id, draft.alert_id)) is not None]

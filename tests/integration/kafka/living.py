@@ -109,7 +109,7 @@ class Outcome(msgspec.Struct):
 
 async def outcome(settings: Settings, folder: Path) -> Outcome:
     """Compare what came out with a run of the embedded engine over the same raw log."""
-    raw = await _raw(settings)
+    raw = await raw_log(settings)
     quiet = msgspec.structs.replace(settings, data_dir=folder / "again", durable=False)
     expected = set(replay(quiet, raw).alerts)
     found = await read_alerts(settings)
@@ -127,7 +127,7 @@ async def outcome(settings: Settings, folder: Path) -> Outcome:
     )
 
 
-async def _raw(settings: Settings) -> list[Record]:
+async def raw_log(settings: Settings) -> list[Record]:
     """Read the raw log as a recording, without what the engine itself put there: a replay notices it again."""
     kafka = kafka_of(settings)
     raw = list[Record]()

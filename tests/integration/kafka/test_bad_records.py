@@ -14,9 +14,9 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from connectors.kafka.client import client_arguments
 from detector.runtime.clock import SystemClock
 from detector.runtime.kafka import life, ownership
-from detector.runtime.kafka.life import Surroundings
 from detector.runtime.kafka.ownership import Chunk, Ownership
 from detector.runtime.kafka.stage import Stage
+from detector.runtime.kafka.surroundings import Surroundings
 from detector.runtime.topics.names import TopicNames
 from detector.settings import Settings
 from detector.task import LogRecord, Output, Record, Task

@@ -19,9 +19,10 @@ from detector.runtime.clock import SteppedClock, SystemClock
 from detector.runtime.embedded.assembly import assemble
 from detector.runtime.embedded.metrics import EngineMetrics
 from detector.runtime.embedded.replaying import replay
-from detector.runtime.kafka.life import Surroundings, TaskLife
+from detector.runtime.kafka.life import TaskLife
 from detector.runtime.kafka.poison import Poison
 from detector.runtime.kafka.stage import Stage, build_stages
+from detector.runtime.kafka.surroundings import Surroundings
 from detector.runtime.metrics import TaskMetrics
 from detector.settings import Settings
 from detector.task import Record

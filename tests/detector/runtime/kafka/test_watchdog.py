@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from detector.runtime.clock import SystemClock
-from detector.runtime.kafka.life import Surroundings
 from detector.runtime.kafka.outgoing import ContextRouting
 from detector.runtime.kafka.ownership import Ownership
 from detector.runtime.kafka.stage import Stage
+from detector.runtime.kafka.surroundings import Surroundings
 from detector.runtime.kafka.watchdog import EXIT_CODE, Watchdog
 from detector.runtime.topics.names import TopicNames
 
@@ -35,7 +35,7 @@ def test_ends_the_worker_when_one_sign_is_too_old(capfd: pytest.CaptureFixture[s
 async def test_a_worker_that_had_nothing_to_do_is_not_taken_for_dead() -> None:
     """Idle for hours, then it takes over from one that died: ended at once, it would leave nobody."""
     names = TopicNames("t")
-    stage = Stage("group", names.drafts, 1, _never, _never, ContextRouting(names), names)
+    stage = Stage("group", names.drafts, 1, _never, _never, ContextRouting(names), names, "bundle")
     around = Surroundings({"bootstrap_servers": "127.0.0.1:9"}, SystemClock())
     owned = Ownership(stage, around, checkpoint_s=0.1, on_failure=lambda _: None)
     owned.held_s = owned.read_s = time.monotonic() - 10_000

@@ -7,9 +7,10 @@ import os
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Info
 
 from detector.alerting.times import utc
 from detector.errors import RuleErrors
@@ -17,8 +18,6 @@ from detector.rules.bundled import bundled_rules
 from detector.rules.model import RuleSet
 from detector.runtime.audit import Fact
 from detector.runtime.clock import Clock
-from detector.runtime.embedded.driver import Stages
-from detector.runtime.embedded.metrics import EngineMetrics
 from detector.runtime.failpoint import failpoint
 from detector.settings import Settings
 
@@ -28,23 +27,43 @@ MAX_SHOWN = 1_000
 Print = tuple[tuple[str, int, int], ...]
 """Path, time of change and size of each file: changes when any of them does."""
 
+T = TypeVar("T")
+"""What is built of rules: tasks, or how to make them."""
+
 _log = structlog.get_logger(__name__)
 
 
-class RuleReload:
+class RuleMetrics:
+    """What is told of the rules in use."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.reloads = Counter("isthmus_rule_reloads", "Reloads of the rules.", ["outcome"], registry=registry)
+        self.rules = Gauge("isthmus_rules", "Rules and correlations in use.", registry=registry)
+        self.bundle = Info("isthmus_bundle", "The rules in use.", registry=registry)
+        for outcome in ("ok", "refused"):
+            self.reloads.labels(outcome)
+
+    def show_bundle(self, ruleset: RuleSet) -> None:
+        """Name the rules in use."""
+        self.rules.set(len(ruleset.rules) + len(ruleset.correlations))
+        self.bundle.info({"hash": ruleset.bundle_hash})
+
+
+class RuleReload(Generic[T]):
     """Keeps the rules of a running engine those on disk.
 
     Args:
         settings: Where rules, pipelines and lists are, and how often to look.
+        active: The rules that were loaded at the start.
         load: Loads the rules.
-        build: Makes tasks of rules, with empty state.
-        adopt: Lets tasks take over between two batches.
+        build: Makes of rules what takes over.
+        adopt: Lets it take over between two batches.
         clock: Tells when rules were refused.
         metrics: Counts reloads.
         tell: Told what was done, for the audit log: an action and its facts.
 
     Attributes:
-        active: The rules that decide now.
+        active: The rules loaded last.
         refused: What is wrong with those on disk; None when they are in use.
     """
 
@@ -54,10 +73,10 @@ class RuleReload:
         active: RuleSet,
         *,
         load: Callable[[Settings], RuleSet],
-        build: Callable[[RuleSet], Stages],
-        adopt: Callable[[Stages], Awaitable[None]],
+        build: Callable[[RuleSet], T],
+        adopt: Callable[[T], Awaitable[None]],
         clock: Clock,
-        metrics: EngineMetrics,
+        metrics: RuleMetrics,
         tell: Callable[[str, Mapping[str, Fact]], None] = lambda _action, _facts: None,
     ) -> None:
         self._tell = tell
@@ -100,7 +119,7 @@ class RuleReload:
         self._seen = await asyncio.to_thread(_print, watched(self._settings))
         began = time.perf_counter()
         try:
-            ruleset, stages = await asyncio.to_thread(self._prepare)
+            ruleset, built = await asyncio.to_thread(self._prepare)
         except Exception as error:  # noqa: BLE001  whatever is wrong with new rules, those in use go on
             if await self._stood_still():
                 self._refuse(error)
@@ -108,7 +127,7 @@ class RuleReload:
         if not await self._stood_still():
             return
         swapping = time.perf_counter()
-        await self._adopt(stages)
+        await self._adopt(built)
         _log.info(
             "rules_reloaded",
             rules=len(ruleset.rules) + len(ruleset.correlations),
@@ -132,7 +151,7 @@ class RuleReload:
         self._asked.set()
         return False
 
-    def _prepare(self) -> tuple[RuleSet, Stages]:
+    def _prepare(self) -> tuple[RuleSet, T]:
         ruleset = self._load(self._settings)
         failpoint("reload-loaded")
         return ruleset, self._build(ruleset)
