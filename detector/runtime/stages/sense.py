@@ -18,6 +18,7 @@ from detector.rules.logsources import LogSourceMap
 from detector.rules.model import DetectionRule, LogSource
 from detector.runtime.stages.clocks import Clocks
 from detector.runtime.stages.hearing import Hearing
+from detector.runtime.stages.ownevents import OwnEvents
 from detector.runtime.stages.silence import SilencePolicy
 from detector.task import DeadLetter, EngineEvent, Feed, LogRecord, Output, PartitionClock, Record, Tick
 from normalizers.clock.hindsight import Hindsight
@@ -126,6 +127,7 @@ class SenseTask:
         self._clock_ns = -(2**63)
         self._hearing = Hearing(parts.silence, parts.covering)
         self._clocks = Clocks(parts.silence, parts.hindsight)
+        self._own = OwnEvents()
         self._positions: dict[str, int] = {}
         self._dirty: set[bytes] = set()
 
@@ -159,7 +161,7 @@ class SenseTask:
             position = self._positions.get(key[1:].decode())
             yield key, None if position is None else _STATE_VERSION + _encoder.encode(position)
         self._dirty.clear()
-        for key, state in (*self._hearing.dirty(), *self._clocks.dirty()):
+        for key, state in (*self._hearing.dirty(), *self._clocks.dirty(), *self._own.dirty()):
             yield key, None if state is None else _STATE_VERSION + state
 
     def restore(self, key: bytes, state: bytes) -> None:
@@ -170,22 +172,26 @@ class SenseTask:
             self._positions[key[1:].decode()] = msgspec.msgpack.decode(state[1:], type=int)
         elif key[:1] == b"c":
             self._clocks.restore(key, state[1:])
+        elif key[:1] == b"e":
+            self._own.restore(key, state[1:])
         else:
             self._hearing.restore(key, state[1:])
 
     def restored(self) -> None:
-        """Set the timers of silence."""
+        """Set the timers of silence, and the order in which things are forgotten."""
         self._hearing.restored()
+        self._own.restored()
 
     def succeed(self, before: SenseTask) -> None:
         """Go on, under other rules, where the task before stands, which must not be used any more."""
         self._clock_ns, self._positions, self._dirty = before._clock_ns, before._positions, before._dirty
         self._hearing.succeed(before._hearing)
         self._clocks.succeed(before._clocks)
+        self._own.succeed(before._own)
 
     def _step(self, entry: Record | Tick) -> _Read | Record | Tick:
         """Return what is to be read, a record that is none but a repeat, or a tick."""
-        if isinstance(entry, Tick) or self._is_repeat(entry):
+        if isinstance(entry, Tick) or self._is_repeat(entry) or self._own.is_repeat(entry):
             return entry
         return _Read(entry, self._parts.profile_of(entry.record.source))
 

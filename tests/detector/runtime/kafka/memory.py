@@ -96,6 +96,15 @@ class MemoryLine:
         """Return alert id and number of every revision."""
         return [(each.key, dict(each.headers)["revision"]) for each in self._logs[self._names.alerts, 0]]
 
+    def raw_ids(self) -> list[str]:
+        """Return source and id of each record of the raw log."""
+        logs = [log for (topic, _), log in sorted(self._logs.items()) if topic == self._names.raw]
+        return [f"{(each.key or b'').decode()} {dict(each.headers)['id'].decode()}" for log in logs for each in log]
+
+    def title(self, alert_id: bytes | None) -> str:
+        """Return the title of the rule of an alert."""
+        return str(self.alerts()[(alert_id or b"").decode()]["rule"]["name"])
+
     def _turn(self, name: str, partition: int, crashes: float) -> bool:
         life = self._lives.get((name, partition)) or self._open(name, partition)
         log = self._logs[life.stage.topic, partition]
@@ -133,7 +142,8 @@ class MemoryLine:
                 else:
                     entries[each.key or b""] = each.value
             else:
-                self._put((each.topic, each.partition), each.key, each.value, each.headers, 0)
+                now_ms = self.clock.now_ns() // 10**6
+                self._put((each.topic, each.partition), each.key, each.value, each.headers, now_ms)
         if life.is_outdated:
             del self._lives[place]
 
