@@ -19,6 +19,7 @@ from detector.correlation.settling import Settler
 from detector.correlation.watermark import Watermark
 from detector.errors import StateError
 from detector.rules.model import CorrelationRule, RuleSet
+from detector.stateversion import opened, sealed
 from detector.task import Bundle, LogRecord, Output, PartitionClock, Tick
 
 MAX_WAIT_NS = 60_000_000_000
@@ -28,7 +29,6 @@ LEVELS = (1, 2, 3)
 
 _SPREAD: Mapping[str, str] = {}
 _encoder = msgspec.msgpack.Encoder()
-_VERSION = b"\x01"
 _log = structlog.get_logger(__name__)
 
 
@@ -156,7 +156,7 @@ class Correlator:
     def dirty(self) -> Iterator[tuple[bytes, bytes | None]]:
         """Yield changed state: progress, liveness, unsettled matches, and that of the levels."""
         for key, value in self._dirty.items():
-            yield key, None if value is None else _VERSION + _encoder.encode(value)
+            yield key, None if value is None else sealed(_encoder.encode(value))
         self._dirty.clear()
         for number, level in self._levels.items():
             for key, state in level.dirty():
@@ -164,23 +164,22 @@ class Correlator:
 
     def restore(self, key: bytes, state: bytes) -> None:
         """Take back one entry; levels follow in `restored`, as they need to know how far each had come."""
-        if state[:1] != _VERSION:
-            raise StateError(f"correlation state {key!r} is of unknown version {state[:1]!r}")
+        body = opened(f"correlation state {key!r}", state)
         try:
             if key == b"p":
-                progress = msgspec.msgpack.decode(state[1:], type=_Progress)
+                progress = msgspec.msgpack.decode(body, type=_Progress)
                 for partition, (clock_ns, generation) in progress.clocks.items():
                     self._watermark.report(partition, clock_ns, generation)
                 self._passed.update(progress.passed)
                 self._watch.from_ns = progress.watched_from_ns
             elif key == b"m":
-                self._activations = msgspec.msgpack.decode(state[1:], type=dict[str, Activation])
+                self._activations = msgspec.msgpack.decode(body, type=dict[str, Activation])
             elif key[:1] == b"h":
-                self._watch.liveness.take_back(key[1:].decode(), msgspec.msgpack.decode(state[1:], type=list[Run]))
+                self._watch.liveness.take_back(key[1:].decode(), msgspec.msgpack.decode(body, type=list[Run]))
             elif key[:1] == b"e":
-                self._early[key[1:].decode()] = msgspec.msgpack.decode(state[1:], type=Candidate)
+                self._early[key[1:].decode()] = msgspec.msgpack.decode(body, type=Candidate)
             elif key[:1] == b"u":
-                self._unsettled[key[1:].decode()] = msgspec.msgpack.decode(state[1:], type=Candidate)
+                self._unsettled[key[1:].decode()] = msgspec.msgpack.decode(body, type=Candidate)
             else:
                 number, _, rest = key.partition(b"\x1f")
                 self._restored.append((int(number), rest, state))

@@ -11,8 +11,8 @@ from detector.correlation.groupstate import Decision, GroupState
 from detector.correlation.identity import group_id
 from detector.correlation.sightings import Sighting
 from detector.errors import StateError
+from detector.stateversion import opened, sealed
 
-_VERSION = b"\x01"
 _encoder = msgspec.msgpack.Encoder()
 _candidates = msgspec.msgpack.Decoder(Candidate)
 _groups = msgspec.msgpack.Decoder(tuple[str, GroupKey, GroupState])
@@ -69,14 +69,14 @@ class StateLog:
                 key = key_of("c", each.correlation_id, each.group, each.event_id, each.rule_name)
                 latest[key] = each if each is change else None
         for key, candidate in latest.items():
-            yield key, None if candidate is None else _VERSION + _encoder.encode(candidate)
+            yield key, None if candidate is None else sealed(_encoder.encode(candidate))
         for (correlation_id, group), state in self._groups.items():
             is_gone = state is None or state == GroupState()
             key = key_of("g", correlation_id, group, "", "")
-            yield key, None if is_gone else _VERSION + _encoder.encode((correlation_id, group, state))
+            yield key, None if is_gone else sealed(_encoder.encode((correlation_id, group, state)))
         for (correlation_id, group, name), decision in self._decisions.items():
             key = key_of("d", correlation_id, group, name, "")
-            yield key, None if decision is None else _VERSION + _encoder.encode((correlation_id, group, decision))
+            yield key, None if decision is None else sealed(_encoder.encode((correlation_id, group, decision)))
         self._candidates, self._groups, self._decisions, self._obsolete = [], {}, {}, []
 
 
@@ -90,15 +90,14 @@ def read_state(key: bytes, state: bytes) -> Stored:
     Raises:
         StateError: It is of an unknown version, or cannot be read.
     """
-    if state[:1] != _VERSION:
-        raise StateError(f"correlation state {key!r} is of unknown version {state[:1]!r}")
+    body = opened(f"correlation state {key!r}", state)
     try:
         match key[:1]:
             case b"c":
-                return _candidates.decode(state[1:])
+                return _candidates.decode(body)
             case b"g":
-                return _groups.decode(state[1:])
+                return _groups.decode(body)
             case _:
-                return _decisions.decode(state[1:])
+                return _decisions.decode(body)
     except msgspec.DecodeError as error:
         raise StateError(f"correlation state {key!r} cannot be read: {error}") from error

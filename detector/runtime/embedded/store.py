@@ -20,7 +20,7 @@ from normalizers.context.rows import ContextRows
 from normalizers.event import EcsEvent
 
 SCHEMA_VERSION = 1
-"""Raised with every change of the tables or of a task's state format."""
+"""Raised with every change of the tables; records of state carry their own, see detector/stateversion.py."""
 
 MAX_AUDIT = 100_000
 """Audit records kept, half a kilobyte each: years of an engine that is started and tuned daily."""

@@ -10,12 +10,12 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from detector.errors import StateError
+from detector.stateversion import opened, sealed
 from detector.task import Task
 
 PROGRESS_KEY = b"\x00progress"
 """Sorts before and differs from every key of a task."""
 
-_VERSION = b"\x01"
 _SLICE = 5_000
 """Entries given to a task at once; between two slices other tasks get their turn."""
 
@@ -59,7 +59,7 @@ class StoredState(msgspec.Struct):
 
 def encode_progress(progress: Progress) -> bytes:
     """Write progress as the value of its key."""
-    return _VERSION + _encoder.encode(progress)
+    return sealed(_encoder.encode(progress))
 
 
 def decode_progress(value: bytes) -> Progress:
@@ -68,10 +68,8 @@ def decode_progress(value: bytes) -> Progress:
     Raises:
         StateError: It is of another version, or not readable.
     """
-    if value[:1] != _VERSION:
-        raise StateError(f"progress is of unknown version {value[:1]!r}; use the program version that wrote it")
     try:
-        return msgspec.msgpack.decode(value[1:], type=Progress)
+        return msgspec.msgpack.decode(opened("progress", value), type=Progress)
     except msgspec.DecodeError as error:
         raise StateError(f"progress cannot be read: {error}") from error
 

@@ -9,6 +9,7 @@ import msgspec
 from connectors.record import RawRecord, hashed_id
 from detector.errors import StateError
 from detector.runtime.stages.silence import SilencePolicy, feed_fields
+from detector.stateversion import opened
 from detector.task import ENGINE_DATASET, EngineEvent
 from normalizers.clock.fixed import correct_fixed
 from normalizers.clock.hindsight import METHOD, Hindsight
@@ -168,7 +169,7 @@ def read_clocks(entries: Iterable[tuple[bytes, bytes]]) -> dict[str, StoredClock
     clocks = Clocks(SilencePolicy(profile_of=lambda source: SourceProfile(id=source)))
     for key, value in entries:
         if key[:1] == b"c":
-            clocks.restore(key, value[1:])
+            clocks.restore(key, opened(f"clock state {key!r}", value))
     return clocks._stored  # noqa: SLF001  the class above
 
 

@@ -12,6 +12,7 @@ from detector.alert import Alert, AlertDraft
 from detector.alerting.document import AlertWriter, Earlier
 from detector.alerting.linking import WINDOW_NS, links_of
 from detector.errors import StateError
+from detector.stateversion import opened, sealed
 from detector.task import LogRecord, Output, Tick
 
 MAX_EARLIER = 20
@@ -19,7 +20,6 @@ MAX_ALERTS = 100_000
 """Alerts kept for linking; a flood must not fill memory."""
 
 KEPT_NS = 2 * WINDOW_NS
-_VERSION = b"\x01"
 
 
 class _Known(msgspec.Struct):
@@ -77,15 +77,13 @@ class GroupTask:
         """Yield alerts that changed since the last call."""
         for alert_id in sorted(self._dirty):
             known = self._known.get(alert_id)
-            yield alert_id.encode(), None if known is None else _VERSION + _encoder.encode(known)
+            yield alert_id.encode(), None if known is None else sealed(_encoder.encode(known))
         self._dirty.clear()
 
     def restore(self, key: bytes, state: bytes) -> None:
         """Take back one alert."""
-        if state[:1] != _VERSION:
-            raise StateError(f"group state {key!r} is of unknown version {state[:1]!r}")
         try:
-            self._put(key.decode(), _decoder.decode(state[1:]))
+            self._put(key.decode(), _decoder.decode(opened(f"group state {key!r}", state)))
             self._dirty.discard(key.decode())
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise StateError(f"group state {key!r} cannot be read: {error}") from error

@@ -10,10 +10,10 @@ import msgspec
 from detector.errors import StateError
 from detector.presence.history import History
 from detector.presence.sighting import Sighting, sighting_of
+from detector.stateversion import opened, sealed
 from detector.task import LogRecord, Output
 from normalizers.event import EcsEvent
 
-_VERSION = b"\x01"
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Sighting)
 
@@ -49,7 +49,7 @@ class PresenceTask:
     def dirty(self) -> Iterator[tuple[bytes, bytes | None]]:
         """Yield sightings that came or went since the last call."""
         for key, sighting in self._dirty.items():
-            yield key, None if sighting is None else _VERSION + _encoder.encode(sighting)
+            yield key, None if sighting is None else sealed(_encoder.encode(sighting))
         self._dirty.clear()
 
     def restore(self, key: bytes, state: bytes) -> None:
@@ -82,9 +82,7 @@ def _key(sighting: Sighting) -> bytes:
 
 
 def _read(key: bytes, state: bytes) -> Sighting:
-    if state[:1] != _VERSION:
-        raise StateError(f"presence state {key!r} is of unknown version {state[:1]!r}")
     try:
-        return _decoder.decode(state[1:])
+        return _decoder.decode(opened(f"presence state {key!r}", state))
     except msgspec.DecodeError as error:
         raise StateError(f"presence state {key!r} cannot be read: {error}") from error

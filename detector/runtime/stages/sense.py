@@ -13,13 +13,13 @@ from connectors.record import RawRecord
 from detector.candidate import Unsettled
 from detector.correlation.routing import CandidateRouter
 from detector.engine import Engine
-from detector.errors import StateError
 from detector.rules.logsources import LogSourceMap
 from detector.rules.model import DetectionRule, LogSource
 from detector.runtime.stages.clocks import Clocks
 from detector.runtime.stages.hearing import Hearing
 from detector.runtime.stages.ownevents import OwnEvents
 from detector.runtime.stages.silence import SilencePolicy
+from detector.stateversion import opened, sealed
 from detector.task import DeadLetter, EngineEvent, Feed, LogRecord, Output, PartitionClock, Record, Tick
 from normalizers.clock.hindsight import Hindsight
 from normalizers.context.enrich import Enricher
@@ -41,7 +41,6 @@ MAX_INPUTS = 100_000
 """Inputs whose position is remembered; the least recently used is forgotten (its log rejects repeats by id)."""
 
 _CANARY = "convergence.canary.domain"
-_STATE_VERSION = b"\x01"
 _encoder = msgspec.msgpack.Encoder()
 _ANY = LogSource()
 _log = structlog.get_logger(__name__)
@@ -159,23 +158,22 @@ class SenseTask:
         """Yield what was heard of which source, what is known of its clock, and how far each input has come."""
         for key in sorted(self._dirty):
             position = self._positions.get(key[1:].decode())
-            yield key, None if position is None else _STATE_VERSION + _encoder.encode(position)
+            yield key, None if position is None else sealed(_encoder.encode(position))
         self._dirty.clear()
         for key, state in (*self._hearing.dirty(), *self._clocks.dirty(), *self._own.dirty()):
-            yield key, None if state is None else _STATE_VERSION + state
+            yield key, None if state is None else sealed(state)
 
     def restore(self, key: bytes, state: bytes) -> None:
         """Take back one entry."""
-        if state[:1] != _STATE_VERSION:
-            raise StateError(f"sense state of {key!r} is of unknown version {state[:1]!r}")
+        body = opened(f"sense state {key!r}", state)
         if key[:1] == b"i":
-            self._positions[key[1:].decode()] = msgspec.msgpack.decode(state[1:], type=int)
+            self._positions[key[1:].decode()] = msgspec.msgpack.decode(body, type=int)
         elif key[:1] == b"c":
-            self._clocks.restore(key, state[1:])
+            self._clocks.restore(key, body)
         elif key[:1] == b"e":
-            self._own.restore(key, state[1:])
+            self._own.restore(key, body)
         else:
-            self._hearing.restore(key, state[1:])
+            self._hearing.restore(key, body)
 
     def restored(self) -> None:
         """Set the timers of silence, and the order in which things are forgotten."""
