@@ -26,12 +26,14 @@ class Record(msgspec.Struct, frozen=True):
         ready_ns: Its append time, as a running maximum per source: kept with it and reused by a replay.
         input: Identity of the input when it can be read again, else None.
         position: Position in that input.
+        known_to_ns: Set when it did not wait for its context, which stood still: rows known later may be missing.
     """
 
     record: RawRecord
     ready_ns: int
     input: str | None = None
     position: int | None = None
+    known_to_ns: int | None = None
 
 
 class Tick(msgspec.Struct, frozen=True):

@@ -95,11 +95,11 @@ class Bundles:
         """Tell whether a bundle that is not here was waited for long enough; the wait begins when it is first asked."""
         return self._waited(bundle.bundle_hash)
 
-    def may_write(self, entry: LogRecord) -> bool:
-        """Tell whether the words for an alert are here; one of rules that only others have yet waits for them."""
+    def admit(self, entry: LogRecord) -> LogRecord | None:
+        """Return what may be written down; an alert of rules that only others have yet waits for their words."""
         if not isinstance(entry, AlertDraft) or any(each.knows(entry.rule_id) for each in self._here.values()):
-            return True
-        return self._waited(entry.bundle)
+            return entry
+        return entry if self._waited(entry.bundle) else None
 
     def _waited(self, bundle_hash: str) -> bool:
         now_s = time.monotonic()

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import msgspec
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
@@ -20,6 +21,10 @@ from detector.runtime.stages.sense import KNOWN_AFTER_NS
 from detector.task import Bundle, LogRecord, PartitionClock, Record
 from normalizers.context.rows import ContextRows
 from normalizers.context.store import ContextStore
+from normalizers.timestamps import format_utc
+
+STILL_S = 5.0
+"""When the log has stood still for so long, records go on with what is known."""
 
 _POLL_MS = 100
 _ASK_S = 1.0
@@ -39,7 +44,7 @@ class ContextLog:
         clock: Wall time.
         store: Tables to keep current.
         feeding: Raw partitions whose records may teach context; none where no source is a feed.
-        max_wait_s: When the log has stood still for so long, records go on with what is known.
+        start_s: How long records wait after the start until the log moves at all: feeds have to be taken up first.
         on_bundle: Told which rules take over.
     """
 
@@ -51,7 +56,7 @@ class ContextLog:
         clock: Clock,
         store: ContextStore,
         feeding: range,
-        max_wait_s: float,
+        start_s: float,
         on_bundle: Callable[[Bundle], None] = lambda _: None,
     ) -> None:
         self._reader = AIOKafkaConsumer(
@@ -60,10 +65,11 @@ class ContextLog:
         self._place = TopicPartition(topic, 0)
         self._ends, self._clock, self._store = ends, clock, store
         self._clocks = dict.fromkeys(feeding, NOT_YET)
-        self._max_wait_s, self._on_bundle = max_wait_s, on_bundle
+        self._patience_s, self._on_bundle = start_s, on_bundle
         self._published_ns = NOT_YET
         self._stable_ns = NOT_YET
         self._moved_s = time.monotonic()
+        self._looks = 0
         self._is_behind = False
         self._topic_id = b""
 
@@ -79,6 +85,7 @@ class ContextLog:
         while self._published_ns == NOT_YET:
             await self._follow()
             await self._look_for_end()
+        self._moved_s = time.monotonic()
 
     async def run(self) -> None:
         """Follow the log."""
@@ -98,12 +105,15 @@ class ContextLog:
         """Whether records go on although the log stands still: verdicts may rest on rows that are missing."""
         return self._is_behind
 
-    def may_go(self, entry: LogRecord) -> bool:
-        """Tell whether all context that an entry may need has been read.
+    def admit(self, entry: LogRecord) -> LogRecord | None:
+        """Return an entry once all context that it may need has been read; None until then.
 
         A record waits for what was known when it was received, and a clock for what was known then: a correlation
         looks up nothing that is known later than the clocks it has heard. What was appended to the raw log, and what
         came of it, waits for the rules that were announced for it.
+
+        While the log stands still nothing waits, and a record says up to when rows were known: verdicts that rest on a
+        missing one are unknown.
         """
         match entry:
             case Record():
@@ -113,12 +123,12 @@ class ContextLog:
             case Candidate():
                 is_here = entry.ready_ns <= self._published_ns
             case _:
-                return True
-        return is_here or self._gives_up()
-
-    def _gives_up(self) -> bool:
-        self._is_behind = time.monotonic() - self._moved_s > self._max_wait_s
-        return self._is_behind
+                return entry
+        if is_here:
+            return entry
+        if not self._is_behind:
+            return None
+        return msgspec.structs.replace(entry, known_to_ns=self._stable_ns) if isinstance(entry, Record) else entry
 
     async def _follow(self) -> None:
         for records in (await self._reader.getmany(timeout_ms=_POLL_MS)).values():
@@ -147,10 +157,12 @@ class ContextLog:
             await self._know_topic()
         except (KafkaError, TimeoutError) as error:
             _log.info("ends_unknown", topic=self._place.topic, reason=repr(error))
+            self._judge()
             return
         if await self._reader.position(self._place) >= ends[0]:
             self._published_ns = asked_ns + PUBLISHED_AHEAD_NS
         self._settle()
+        self._judge()
 
     async def _know_topic(self) -> None:
         """Read from the beginning when the topic was made anew; what it taught before stays known to this worker."""
@@ -166,4 +178,15 @@ class ContextLog:
             fed_ns += KNOWN_AFTER_NS
         stable_ns = min(fed_ns, self._published_ns)
         if stable_ns > self._stable_ns:
-            self._stable_ns, self._moved_s, self._is_behind = stable_ns, time.monotonic(), False
+            if self._is_behind:
+                _log.warning("context_goes_on", stood_still_s=round(time.monotonic() - self._moved_s, 1))
+            if self._stable_ns != NOT_YET:
+                self._patience_s = STILL_S
+            self._stable_ns, self._moved_s, self._looks, self._is_behind = stable_ns, time.monotonic(), 0, False
+
+    def _judge(self) -> None:
+        """Notice that the log stands still: a process that slept itself has to look again first."""
+        self._looks += 1
+        if not self._is_behind and self._looks > 1 and time.monotonic() - self._moved_s > self._patience_s:
+            self._is_behind = True
+            _log.warning("context_stands_still", known_to=format_utc(max(self._stable_ns, 0)))

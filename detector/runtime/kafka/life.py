@@ -241,7 +241,7 @@ class TaskLife:
             now_ready_ns = max(ready_ns, record.timestamp * 1_000_000)
             entry = self._decode(record, now_ready_ns)
             if entry is not None:
-                if self._around.may_go is not None and not self._around.may_go(entry):
+                if self._around.admit is not None and (entry := self._around.admit(entry)) is None:
                     break
                 if self._change is not None and not self._are_rules_here(entry, now_ready_ns, is_first=not applied):
                     break

@@ -21,7 +21,7 @@ class Surroundings(msgspec.Struct, frozen=True):
     Attributes:
         client: Arguments for clients of the broker.
         clock: Wall time.
-        may_go: Whether the context that an entry needs is here; None: no entry waits for context.
+        admit: Returns an entry as it may go, None while it has to wait for its context; unset: nothing waits.
         took: Told what a task made of a batch, for the metrics.
         ends: Knows topics; None: an input that was made anew is not noticed.
         watch: Knows which topics are gone; None: nobody looks.
@@ -30,7 +30,7 @@ class Surroundings(msgspec.Struct, frozen=True):
 
     client: Mapping[str, Any]
     clock: Clock
-    may_go: Callable[[LogRecord], bool] | None = None
+    admit: Callable[[LogRecord], LogRecord | None] | None = None
     took: Callable[[Task, Sequence[Output]], None] = lambda _task, _outputs: None
     ends: Ends | None = None
     watch: TopicWatch | None = None

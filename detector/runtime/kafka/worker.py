@@ -106,7 +106,7 @@ class Worker:
         around = Surroundings(
             self._client,
             self._clock,
-            self._context.may_go,
+            self._context.admit,
             self.metrics.tasks.took,
             self._ends,
             self._watch_topics,
@@ -222,10 +222,8 @@ class Worker:
 
     async def _follow_context(self, store: ContextStore, rules: WorkerRules, *, feeds: bool) -> ContextLog:
         feeding = range(self._kafka.partitions.raw if feeds else 0)
-        topic, max_wait_s = TopicNames(self._kafka.prefix).context, self._settings.max_wait / 10**9
-        context = ContextLog(
-            self._client, topic, self._ends, self._clock, store, feeding, max_wait_s, rules.bundles.hear
-        )
+        topic, start_s = TopicNames(self._kafka.prefix).context, self._settings.max_wait / 10**9
+        context = ContextLog(self._client, topic, self._ends, self._clock, store, feeding, start_s, rules.bundles.hear)
         self._closing.append(context.stop)
         await context.start()
         self._run("context", context.run())
@@ -269,9 +267,9 @@ class Worker:
 
     def _app(self, stage: Stage, around: Surroundings) -> StageApp:
         if stage.name == "context":
-            around = msgspec.structs.replace(around, may_go=None)  # the others wait for it, it for nobody
+            around = msgspec.structs.replace(around, admit=None)  # the others wait for it, it for nobody
         elif stage.name == "group" and around.bundles is not None:
-            around = msgspec.structs.replace(around, may_go=around.bundles.may_write)
+            around = msgspec.structs.replace(around, admit=around.bundles.admit)
         ownership = self.ownerships[stage.name] = Ownership(
             stage, around, checkpoint_s=self._settings.checkpoint / 10**9, on_failure=self._fail
         )

@@ -24,7 +24,7 @@ from detector.task import DeadLetter, EngineEvent, Feed, LogRecord, Output, Part
 from normalizers.clock.hindsight import Hindsight
 from normalizers.context.enrich import Enricher
 from normalizers.context.feeds import feed_rows
-from normalizers.context.verdicts import unsettled_tables
+from normalizers.context.verdicts import doubt, unsettled_tables
 from normalizers.errors import NormalizerError
 from normalizers.event import EcsEvent, Value
 from normalizers.registry import normalizer_for
@@ -230,6 +230,8 @@ class SenseTask:
             before = _fed(event, read.entry) if event.dataset in FEED_DATASETS else ()
             bare = dict(event.fields)
             parts.enricher.enrich(event, read.profile)
+            if read.entry.known_to_ns is not None:
+                doubt(event.fields, read.entry.known_to_ns)
             if read.profile.canary is not None:
                 event.fields |= {_CANARY: read.profile.canary, "convergence.canary.round": format_utc(event.time_ns)}
             logsource = parts.logsources.of(event.dataset, event.fields) or _ANY

@@ -17,7 +17,7 @@ from detector.runtime.clock import SystemClock
 from detector.runtime.embedded.rawlog import RawLog
 from detector.runtime.embedded.replaying import replay
 from detector.runtime.kafka.contextfiles import publish_tables
-from detector.runtime.kafka.contextlog import ContextLog
+from detector.runtime.kafka.contextlog import STILL_S, ContextLog
 from detector.runtime.kafka.ends import Ends
 from detector.runtime.topics.names import TopicNames
 from detector.settings import Settings, load_settings
@@ -42,7 +42,7 @@ async def test_tables_are_published_once_and_read_whole(kafka: KafkaBroker, tmp_
     await ends.start()
     await log.start()
     assert store.assets is not None
-    assert log.may_go(_received(SystemClock().now_ns()))
+    assert log.admit(_received(SystemClock().now_ns()))
     await log.stop()
     await ends.stop()
 
@@ -54,17 +54,34 @@ async def test_records_wait_for_the_clocks_of_feeds(kafka: KafkaBroker, tmp_path
     await ends.start()
     await log.start()
     now_ns = SystemClock().now_ns()
-    assert not log.may_go(_received(now_ns))
-    assert not log.may_go(PartitionClock(0, now_ns, 1))
+    assert log.admit(_received(now_ns)) is None
+    assert log.admit(PartitionClock(0, now_ns, 1)) is None
     log._take(PartitionClock(0, now_ns, 1))
     log._settle()
-    assert not log.may_go(_received(now_ns)), "one of two feeding partitions has not come so far"
+    assert log.admit(_received(now_ns)) is None, "one of two feeding partitions has not come so far"
     log._take(PartitionClock(1, now_ns - 10**9, 1))
     log._settle()
-    assert log.may_go(_received(now_ns - 500_000_000))
-    assert not log.may_go(_received(now_ns - 499_999_999))
+    assert log.admit(_received(now_ns - 500_000_000)) == _received(now_ns - 500_000_000)
+    assert log.admit(_received(now_ns - 499_999_999)) is None
+    log._take(PartitionClock(1, now_ns - 9 * 10**8, 1))
+    log._settle()
+    _goes_on_while_it_stands_still(log, now_ns)
     await log.stop()
     await ends.stop()
+
+
+def _goes_on_while_it_stands_still(log: ContextLog, now_ns: int) -> None:
+    log._moved_s -= STILL_S
+    log._judge()
+    assert log.admit(_received(now_ns)) is None, "a process that slept looks again first"
+    log._judge()
+    gone_on = log.admit(_received(now_ns))
+    assert isinstance(gone_on, Record)
+    assert gone_on.known_to_ns == now_ns - 4 * 10**8
+    assert log.is_behind
+    log._take(PartitionClock(1, now_ns, 1))
+    log._settle()
+    assert log.admit(_received(now_ns)) == _received(now_ns)
 
 
 @pytest.mark.slow
