@@ -13,6 +13,7 @@ from connectors.errors import SourceUnavailableError
 from connectors.framing.cut import cut_json
 from connectors.intake import Intake
 from connectors.record import Document
+from connectors.round_trip import RoundTrip, parse_round_trip
 from connectors.settings import HttpPush
 from connectors.tls import listener_context
 
@@ -118,11 +119,21 @@ class HttpPushListener:
         values = _cut_body(request.content_type, body)
         if len(values) > MAX_RECORDS:
             raise BadRequestError(f"{len(values)} records in one request; send at most {MAX_RECORDS}")
-        key = request.headers.get("Idempotency-Key")
+        key, trip = request.headers.get("Idempotency-Key"), _round_trip(request)
+        keys = [f"{key}/{index}" if key else None for index in range(len(values))]
         return [
-            Document(source=source, dataset=dataset, value=value, key=f"{key}/{index}" if key else None)
-            for index, value in enumerate(values)
+            Document(source=source, dataset=dataset, value=value, key=each, round_trip=trip)
+            for value, each in zip(values, keys, strict=True)
         ]
+
+
+def _round_trip(request: web.Request) -> RoundTrip | None:
+    """Read what the sender, which polls a device, saw of that device's clock."""
+    header = request.headers.get("X-Isthmus-Round-Trip")
+    try:
+        return None if header is None else parse_round_trip(header)
+    except ValueError as error:
+        raise BadRequestError(f"X-Isthmus-Round-Trip: {error}") from error
 
 
 def _cut_body(content_type: str, body: bytes) -> list[bytes]:

@@ -6,6 +6,8 @@ import hashlib
 
 import msgspec
 
+from connectors.round_trip import RoundTrip
+
 ID_BYTES = 16
 """128 bits: at a billion records a day a clash is not expected within the age of the universe."""
 
@@ -21,6 +23,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
         position: Where in that input the document ends, in bytes or records; None without `input`.
         key: Idempotency key given by the sender, else None.
         received_ns: When a collector before us took it, UTC nanoseconds; None: we are the first.
+        round_trip: What the device's clock showed when it was asked for the message; None: it was not asked.
     """
 
     source: str
@@ -30,6 +33,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     position: int | None = None
     key: str | None = None
     received_ns: int | None = None
+    round_trip: RoundTrip | None = None
 
 
 class RawRecord(msgspec.Struct, frozen=True):
@@ -41,6 +45,7 @@ class RawRecord(msgspec.Struct, frozen=True):
         dataset: Which normalizer reads it.
         received_ns: When a collector took it: UTC nanoseconds of the collector's trusted clock.
         value: The bytes as received.
+        round_trip: What the device's clock showed when it was asked for them; None: it was not asked.
     """
 
     id: str
@@ -48,6 +53,7 @@ class RawRecord(msgspec.Struct, frozen=True):
     dataset: str
     received_ns: int
     value: bytes
+    round_trip: RoundTrip | None = None
 
 
 def hashed_id(*parts: str | int | bytes) -> str:

@@ -38,8 +38,10 @@ def centre_s(state: ClockState, policy: ClockPolicy) -> float:
     """Return how far the line is expected to lie above the true one: half the path's shortest delay.
 
     A clock that keeps step with the polls is always read in the same part of its cell: then it is a quarter of a cell
-    more.
+    more. What bounds of the offset leave is closer.
     """
+    if state.narrowed is not None:
+        return state.narrowed.centre_s
     cell_s = state.cell_ns * 1e-9
     in_step = policy.poll_s > 0 and abs(state.line.slope) * _DAY_S < cell_s / 2
     return policy.floor_s / 2 + (cell_s / 4 if in_step else 0.0)
@@ -52,7 +54,9 @@ def offset_s(state: ClockState, policy: ClockPolicy, x: float) -> float:
 
 
 def fixed_half_s(state: ClockState, policy: ClockPolicy) -> float:
-    """Return the part of the half-width that changes only with the line."""
+    """Return the part of the half-width that changes only with the line and the bounds of the offset."""
+    if state.narrowed is not None:
+        return state.narrowed.half_s
     return policy.floor_s / 2 + 0.5e-9 * cell_ns(state) + state.line.spread_s + state.loose_s
 
 
@@ -61,7 +65,12 @@ def half_width_s(state: ClockState, policy: ClockPolicy, x: float) -> float:
     half_s = fixed_half_s(state, policy)
     if is_trusting(state, policy):
         return half_s
-    return half_s + growth_s(state, x) + UNSEEN * state.reference.median_s / max(state.count, LEAST_SEEN)
+    return half_s + growth_s(state, x) + unseen_s(state) / max(state.count, LEAST_SEEN)
+
+
+def unseen_s(state: ClockState) -> float:
+    """Return what an epoch's events may not have shown of its line, in seconds, times their number."""
+    return 0.0 if state.narrowed is not None else UNSEEN * state.reference.median_s
 
 
 def growth_s(state: ClockState, x: float) -> float:

@@ -26,7 +26,7 @@ BEND_S = 0.5
 _LEVEL = 8
 """Minima of the level that a disciplined clock is taken to keep (2 h)."""
 
-_WANDER = 5e-6
+WANDER = 5e-6
 """Rate at which a clock that is slewed or warms up leaves a level, in s/s."""
 
 _BETTER = 0.5
@@ -85,7 +85,7 @@ def fit_level(xs: Sequence[float], ys: Sequence[float]) -> Envelope:
     """Take the lowest lag as the level."""
     lowest = min(range(len(ys)), key=ys.__getitem__)
     spread = _quantile(sorted(y - ys[lowest] for y in ys), _SHARE)
-    return Envelope(xs[lowest], ys[lowest], 0.0, spread, _WANDER, "min", len(xs))
+    return Envelope(xs[lowest], ys[lowest], 0.0, spread, WANDER, "min", len(xs))
 
 
 def fit_line(xs: Sequence[float], ys: Sequence[float]) -> Envelope:

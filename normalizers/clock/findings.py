@@ -66,6 +66,7 @@ def begin_epoch(state: ClockState, policy: ClockPolicy, step: Step) -> FindingKi
     state.unread = state.up_size = state.late_run = state.refuted_run = state.ahead_age = 0
     state.up = 0.0
     del state.ahead_xs[:], state.ahead_ys[:]
+    state.bounds, state.narrowed = [], None
     state.is_settled = True
     state.steps_s = [*(at for at in state.steps_s if at > x - _OFTEN_S), x][-_OFTEN - 1 :]
     if state.is_unsynced:

@@ -12,9 +12,10 @@ from typing import Self
 import msgspec
 
 from normalizers.clock import bounds
-from normalizers.clock.bounds import FEW, LEAST_SEEN, UNSEEN, Status
+from normalizers.clock.bounds import FEW, LEAST_SEEN, Status
 from normalizers.clock.buckets import put
 from normalizers.clock.envelope import LEAST_BUCKETS, Envelope
+from normalizers.clock.evidence import add_bound, narrow
 from normalizers.clock.findings import Step, announce, begin_epoch, epoch_until, find, settle
 from normalizers.clock.gate import NEAR_S, QUARTER_S, whole_step
 from normalizers.clock.policy import NS, ClockPolicy
@@ -25,6 +26,7 @@ from normalizers.clock.state import (
     ClockState,
     Epoch,
     FindingKind,
+    OffsetBound,
     Reference,
     StoredClock,
     decode_state,
@@ -139,6 +141,21 @@ class ClockModel:
         """Learn that the device's time was set on purpose, such as by Windows event 4616 or an approved ticket."""
         announce(self._state, received_ns)
 
+    def bound(self, at_ns: int, *, low_ns: int | None = None, high_ns: int | None = None) -> None:
+        """Learn between what the device's offset (device minus true time) lay, by what is no lag.
+
+        A round trip bounds both sides; that an event of another, right clock came before one of this device bounds it
+        from above. Three bounds that agree narrow the uncertainty of the events that follow.
+
+        Args:
+            at_ns: When; UTC nanoseconds.
+            low_ns: It was at least this; None: nothing is known.
+            high_ns: At most this.
+        """
+        low_s, high_s = (None if each is None else each * 1e-9 for each in (low_ns, high_ns))
+        add_bound(self._state, self._policy, OffsetBound(at_ns * 1e-9, low_s, high_s))
+        self._rebase()
+
     def observe(self, device_time_ns: int, received_ns: int, *, sequence: int | None = None) -> ClockReading:
         """Learn from one event and tell its time.
 
@@ -188,6 +205,12 @@ class ClockModel:
             finding,
         )
 
+    def _redraw(self) -> None:
+        """Bounds of the offset are measured from the line."""
+        if self._state.bounds:
+            narrow(self._state, self._policy)
+        self._rebase()
+
     def _rebase(self) -> None:
         """Work out what changes seldom; called after every such change, so that it follows from the state alone."""
         state, policy = self._state, self._policy
@@ -195,7 +218,7 @@ class ClockModel:
         self._centre_s = bounds.centre_s(state, policy)
         self._half_cell_ns = bounds.cell_ns(state) // 2
         self._fixed_half_s = bounds.fixed_half_s(state, policy)
-        self._unseen_s = UNSEEN * state.reference.median_s
+        self._unseen_s = bounds.unseen_s(state)
         self._is_old = state.count >= FEW
         self._young = bounds.young_status(state, policy)
 
@@ -216,7 +239,7 @@ class ClockModel:
         if self._is_trusting:
             return None
         state.line = Envelope(x, y, 0.0, 0.0, _PRIOR_DRIFT, "min")
-        self._rebase()
+        self._redraw()
         # No delay makes a stamp lie ahead, so one is enough; those behind may come from a backlog.
         cause = whole_step(-y, device_ns, received_ns, self._policy.zone)
         if cause == "rtc-reset" or (cause is not None and y < 0.0):
@@ -260,6 +283,8 @@ class ClockModel:
             if not self._is_trusting and len(state.xs) < LEAST_BUCKETS:
                 state.line.at_s += residual_s
                 state.line.x_s = x
+                if state.bounds:
+                    self._redraw()
             return self._above(0.0, y, device_ns, received_ns)
         if state.ahead_age >= _AHEAD_WINDOW:
             del state.ahead_xs[:], state.ahead_ys[:]
@@ -292,7 +317,7 @@ class ClockModel:
         finding = None
         if put(state, x, y):
             finding = settle(state, self._policy, received_ns)
-            self._rebase()
+            self._redraw()
         if state.up and residual_s < state.reference.median_s:
             refute(state)
         if remember(state, x, y, residual_s, self._ordinary_s):

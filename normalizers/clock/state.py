@@ -84,6 +84,21 @@ class Reference(msgspec.Struct):
     size: int = 0
 
 
+class OffsetBound(msgspec.Struct, frozen=True, array_like=True):
+    """Between what device minus true time lay at a time; seconds, None where a side is not known."""
+
+    at_s: float
+    low_s: float | None
+    high_s: float | None
+
+
+class Narrowed(msgspec.Struct, frozen=True, array_like=True):
+    """What bounds leave: how far the offset lies above the line's, and the half-width as far as the line changes it."""
+
+    centre_s: float
+    half_s: float
+
+
 class ClockState(msgspec.Struct):
     """Memory of a clock; times in seconds since 1970 (receiver's clock), lags in seconds.
 
@@ -118,6 +133,8 @@ class ClockState(msgspec.Struct):
         ahead_ys: Their lags.
         ahead_age: Events since the first of these.
         loose_s: Half-width added while a new epoch is young.
+        bounds: Newest bounds of the offset.
+        narrowed: What they leave; None while that is no less than the lags do.
         steps_s: Times of the last steps.
         is_flushing: The epoch began inside a backlog, which is not over: its level is that of late events.
         is_settled: Stamps are corrected from the first event on: a whole-step error or a step was proved.
@@ -158,6 +175,8 @@ class ClockState(msgspec.Struct):
     ahead_ys: Floats = msgspec.field(default_factory=_empty)
     ahead_age: int = 0
     loose_s: float = 0.0
+    bounds: list[OffsetBound] = []
+    narrowed: Narrowed | None = None
     steps_s: list[float] = []
     is_flushing: bool = False
     is_settled: bool = False

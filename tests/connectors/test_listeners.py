@@ -12,6 +12,7 @@ import aiohttp
 import pytest
 
 from connectors.http_push import HttpPushListener
+from connectors.round_trip import parse_round_trip
 from connectors.settings import HttpPush, Sender, SyslogTcp, SyslogUdp, Tls
 from connectors.syslog_tcp import SyslogTcpListener
 from connectors.syslog_udp import SyslogUdpListener
@@ -133,6 +134,14 @@ async def test_http_takes_every_shape(body: bytes, count: int) -> None:
     taken = Collected()
     assert await _post(taken, body, X_Isthmus_Source="s", Idempotency_Key="k") == 202
     assert [document.key for document in taken.documents] == [f"k/{n}" for n in range(count)]
+
+
+async def test_http_keeps_what_a_poller_saw_of_the_devices_clock() -> None:
+    taken = Collected()
+    header = "1792483200.25 1792483200.31 Tue, 20 Oct 2026 07:58:00 GMT"
+    assert await _post(taken, b'[{"a":1},{"b":2}]', X_Isthmus_Round_Trip=header) == 202
+    assert [each.round_trip for each in taken.documents] == [parse_round_trip(header)] * 2
+    assert await _post(taken, b'{"a":1}', X_Isthmus_Round_Trip="yesterday") == 400
 
 
 async def test_http_unpacks_gzip_and_refuses_bombs() -> None:

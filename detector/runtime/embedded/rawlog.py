@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from connectors.record import Document, RawRecord, record_id
+from connectors.round_trip import decode_round_trip, encode_round_trip
 from detector.errors import NoRoomError
 from detector.runtime.clock import Clock
 from detector.runtime.failpoint import failpoint
@@ -26,7 +27,7 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS raw (
     offset INTEGER PRIMARY KEY AUTOINCREMENT, partition INTEGER NOT NULL, id TEXT NOT NULL, source TEXT NOT NULL,
     dataset TEXT NOT NULL, received_ns INTEGER NOT NULL, ready_ns INTEGER NOT NULL, input TEXT, position INTEGER,
-    value BLOB NOT NULL);
+    value BLOB NOT NULL, round_trip BLOB);
 CREATE TABLE IF NOT EXISTS inputs (input TEXT PRIMARY KEY, position INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS keys (id TEXT PRIMARY KEY, received_ns INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS sources (source TEXT PRIMARY KEY, received_ns INTEGER NOT NULL) WITHOUT ROWID;
@@ -84,6 +85,9 @@ class RawLog:
     ) -> None:
         self._writer = open_database(path, durable=durable, max_bytes=max_bytes)
         self._writer.executescript(_SCHEMA)
+        if not any(name == "round_trip" for _, name, *_ in self._writer.execute("PRAGMA table_info(raw)")):
+            # A log that was begun before there were round trips.
+            self._writer.execute("ALTER TABLE raw ADD COLUMN round_trip BLOB")
         self._reader = open_database(path, durable=durable)
         self._clock = clock
         self._partitions = partitions
@@ -157,6 +161,7 @@ class RawLog:
                     r.input,
                     r.position,
                     r.record.value,
+                    encode_round_trip(r.record.round_trip),
                 )
                 for r in records
             ]
@@ -172,15 +177,17 @@ class RawLog:
             limit: At most this many.
         """
         cursor = self._reader.execute(
-            "SELECT offset, partition, id, source, dataset, received_ns, ready_ns, input, position, value"
-            " FROM raw WHERE offset > ? ORDER BY offset LIMIT ?",
+            "SELECT offset, partition, id, source, dataset, received_ns, ready_ns, input, position, value,"
+            " round_trip FROM raw WHERE offset > ? ORDER BY offset LIMIT ?",
             (after, limit),
         )
         return [
             LoggedRecord(
-                offset, partition, Record(RawRecord(i, source, dataset, received, value), ready, inp, position)
+                offset,
+                partition,
+                Record(RawRecord(i, source, dataset, received, value, decode_round_trip(trip)), ready, inp, position),
             )
-            for offset, partition, i, source, dataset, received, ready, inp, position, value in cursor
+            for offset, partition, i, source, dataset, received, ready, inp, position, value, trip in cursor
         ]
 
     def get(self, record_ids: Sequence[str]) -> list[LoggedRecord]:
@@ -271,12 +278,13 @@ class RawLog:
             document.input,
             document.position,
             document.value,
+            encode_round_trip(document.round_trip),
         )
 
     def _write(self, rows: Sequence[tuple[object, ...]], inputs: dict[str, int], last: dict[str, int]) -> None:
         self._writer.executemany(
-            "INSERT INTO raw (partition, id, source, dataset, received_ns, ready_ns, input, position, value)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO raw (partition, id, source, dataset, received_ns, ready_ns, input, position, value,"
+            " round_trip) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             rows,
         )
         self._writer.executemany("INSERT OR REPLACE INTO inputs VALUES (?, ?)", inputs.items())

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import msgspec
 
 from connectors.record import RawRecord
+from connectors.round_trip import decode_round_trip, encode_round_trip
 from detector.alert import AlertDraft
 from detector.candidate import Candidate
 from detector.errors import StateError
@@ -89,6 +90,9 @@ def raw_headers(record: RawRecord, position: tuple[str, int] | None = None) -> H
         ("dataset", record.dataset.encode()),
         ("received_ns", b"%d" % record.received_ns),
     ]
+    trip = encode_round_trip(record.round_trip)
+    if trip is not None:
+        known.append(("round_trip", trip))
     if position is None:
         return known
     return [*known, ("input", position[0].encode()), ("position", b"%d" % position[1])]
@@ -113,6 +117,7 @@ def decode_raw(record: KafkaRecord, ready_ns: int) -> Record:
             dataset=headers["dataset"].decode(),
             received_ns=int(headers["received_ns"]),
             value=record.value or b"",
+            round_trip=decode_round_trip(headers.get("round_trip")),
         )
         return Record(
             raw,

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from connectors.record import RawRecord, hashed_id
+from connectors.round_trip import RoundTrip
 from detector.errors import StateError
 from detector.runtime.stages.silence import SilencePolicy, feed_fields
 from detector.stateversion import opened
@@ -32,6 +33,9 @@ UNTIMED = frozenset({ENGINE_DATASET, "context.marker", "servicenow.change", "hr.
 
 SET_ACTIONS = frozenset({"time-sync"})
 """`event.action` of events by which a device tells that its time was set on purpose (Windows 4616, a panel's log)."""
+
+_SKEW_NS, _HELD_NS = 10**9, 3_600 * 10**9
+"""A poller whose answer came later than its record, or long before it, has no clock to measure by."""
 
 _TIME_BYTES = 8
 _PARTS = ("head", "recent", "minima")
@@ -60,8 +64,13 @@ class Clocks:
         self._dirty: set[str] = set()
         self._told: list[EngineEvent] = []
 
-    def correct(self, event: EcsEvent, profile: SourceProfile) -> ClockReading | None:
+    def correct(self, event: EcsEvent, profile: SourceProfile, trip: RoundTrip | None = None) -> ClockReading | None:
         """Replace the device's time by the corrected one, in place, and learn from it.
+
+        Args:
+            event: As its normalizer made it.
+            profile: Settings of its source.
+            trip: What the device's clock showed when it was asked for the event's record.
 
         Returns:
             What its clock was taken for; None where nothing is learned of it.
@@ -76,6 +85,9 @@ class Clocks:
         self._last_ns[event.source] = event.received_ns
         if event.fields.get("event.action") in SET_ACTIONS:
             model.announce(event.received_ns)
+        if trip is not None and -_SKEW_NS <= event.received_ns - trip.answered_ns <= _HELD_NS:
+            low_ns, high_ns = trip.device_ns - trip.answered_ns, trip.device_ns + trip.cell_ns - trip.asked_ns
+            model.bound(trip.answered_ns, low_ns=low_ns, high_ns=high_ns)
         sequence = sequence_of(event)
         device_ns = event.time_ns
         reading = model.observe(device_ns, event.received_ns, sequence=sequence)

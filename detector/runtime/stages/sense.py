@@ -218,8 +218,10 @@ class SenseTask:
 
     def _correct(self, read: _Read) -> None:
         try:
+            trip = read.entry.record.round_trip
             for event in read.events:
-                self._clocks.correct(event, read.profile)
+                self._clocks.correct(event, read.profile, trip)
+                trip = None  # one answer says it once, however many events it holds
         finally:
             read.told = self._clocks.take()
 
