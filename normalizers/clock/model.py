@@ -50,6 +50,9 @@ _PRIOR_DRIFT = 100e-6
 _PRIOR_MEDIAN_S = 0.1
 """Median delay of a path that has not been watched."""
 
+_WORKED_OFF = 0.5
+"""A backlog is worked off in this part of the outage that made it; what comes later and is late was not held back."""
+
 _BACK_S = 1.0
 """Threads of a device write their stamps out of order by less than this."""
 
@@ -331,9 +334,10 @@ class ClockModel:
 
     def _is_backlog(self, residual_s: float, device_ns: int, received_ns: int) -> bool:
         """Tell whether a late event happened during an outage, or follows the last one faster than it happened."""
-        state = self._state
-        happened_s = received_ns * 1e-9 - residual_s
-        if state.outage_from_s - self._ordinary_s <= happened_s <= state.outage_until_s:
+        state, x = self._state, received_ns * 1e-9
+        most_s = _WORKED_OFF * (state.outage_until_s - state.outage_from_s) + self._ordinary_s
+        is_within = state.outage_from_s - self._ordinary_s <= x - residual_s <= state.outage_until_s
+        if is_within and x - state.outage_until_s <= most_s:
             return True
         return self._is_flushed(device_ns, received_ns)
 

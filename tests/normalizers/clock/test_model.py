@@ -166,24 +166,54 @@ def test_whole_steps_are_corrected_from_the_start(offset_s: float, cause: str) -
     assert all(abs(r.time_ns - e.true_ns) < 5 * NS for r, e in zip(readings[3:], events[3:], strict=True))
 
 
-def test_a_clock_that_lost_its_battery_is_told_by_its_year() -> None:
+@pytest.mark.parametrize("year", [1970, 1980, 2000])
+def test_a_clock_that_lost_its_battery_is_told_by_its_year(year: int) -> None:
     model = ClockModel(LAN.policy)
-    reset = round(datetime(2000, 1, 1, 0, 3, tzinfo=UTC).timestamp()) - START_NS // NS
+    reset = round(datetime(year, 1, 1, 0, 3, tzinfo=UTC).timestamp()) - START_NS // NS
     readings = run(model, calm(reset + 0.5, hours=1))
     assert readings[0].finding == "clock-zone-wrong"
     assert model.last_finding is not None
     assert model.last_finding.cause == "rtc-reset"
 
 
-def test_an_hour_at_the_sites_change_of_time_is_called_so() -> None:
-    change = round(datetime(2026, 10, 25, 1, tzinfo=UTC).timestamp()) - START_NS // NS
+@pytest.mark.parametrize("numbered", [False, True])
+@pytest.mark.parametrize(
+    ("zone", "late_s", "cause"),
+    [
+        ("Europe/Berlin", 0, "dst"),
+        ("Europe/Berlin", 6_000, "dst"),
+        ("Europe/Berlin", 3 * 3_600, "zone"),
+        ("Asia/Tokyo", 0, "zone"),
+        (None, 0, "zone"),
+    ],
+)
+def test_an_hour_at_the_sites_change_of_time_is_called_so(
+    zone: str | None, late_s: int, cause: str, numbered: bool
+) -> None:
+    """Within two hours of it; also when the device's numbers prove that its time went back."""
+    change = round(datetime(2026, 10, 25, 1, tzinfo=UTC).timestamp()) - START_NS // NS + late_s
     device = Device(steps=[(float(change), -3_600.0)])
-    events = simulate(device, LAN, per_hour=60, hours=change / HOUR_S + 2, seed=9)
-    model = ClockModel(ClockPolicy(zone="Europe/Berlin"))
-    findings = [each.finding for each in run(model, events[-600:]) if each.finding]
-    assert findings[0] == "clock-zone-wrong"
-    assert model.last_finding is not None
-    assert model.epochs[0].number == 0
+    events = simulate(device, LAN, per_hour=60, hours=change / HOUR_S + 1, seed=9)
+    model = ClockModel(ClockPolicy(zone=zone))
+    found = list[tuple[str, str, int]]()
+    for each in events[-600:]:
+        reading = model.observe(each.device_ns, each.received_ns, sequence=each.sequence if numbered else None)
+        if reading.finding is not None and model.last_finding is not None:
+            found.append((reading.finding, model.last_finding.cause, model.last_finding.epoch))
+    assert found == [("clock-zone-wrong", cause, 1)]
+
+
+def test_an_hour_lost_by_a_seldom_heard_device_is_found_within_ten_events() -> None:
+    """A long silence before it may have been an outage, but no backlog comes at the pace of a day."""
+    found = 0
+    for seed in range(20):
+        device = Device(offset_s=7.0, drift_ppm=20.0, steps=[(36 * HOUR_S, -3_600.0)], cell_ns=NS)
+        events = simulate(device, POLL_10, per_hour=6, hours=44, seed=seed)
+        after = sum(each.true_ns < START_NS + 36 * 3_600 * NS for each in events)
+        readings = run(ClockModel(POLL_10.policy), events)
+        found += any(each.epoch for each in readings[after : after + 10])
+        assert not any(each.epoch for each in readings[:after])
+    assert found >= 19
 
 
 def test_a_trusted_device_is_believed_when_it_is_late_and_not_when_it_is_ahead() -> None:
