@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaError, TopicAuthorizationFailedError, for_code
 
 from connectors.errors import ConnectorError, SourceUnavailableError
 from connectors.kafka.client import client_arguments, start_client
+from connectors.kafka.refusals import explain_error
 from connectors.kafka.settings import KafkaConnection
 from connectors.kafka.topic import Topic
 
@@ -36,7 +37,7 @@ async def administering(connection: KafkaConnection) -> AsyncIterator[TopicAdmin
         await start_client(client, connection)
         yield TopicAdmin(client)
     except (KafkaError, TimeoutError) as error:
-        raise SourceUnavailableError(f"kafka: {error!r}") from error
+        raise SourceUnavailableError(f"kafka: {explain_error(error)}") from error
     finally:
         await client.close()
 

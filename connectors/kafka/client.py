@@ -15,6 +15,8 @@ from aiokafka.protocol.metadata import MetadataRequest
 
 from connectors.errors import ConnectorSettingsError, SourceUnavailableError
 from connectors.kafka.probing import explain_bootstrap_error
+from connectors.kafka.quiet import quieten
+from connectors.kafka.refusals import explain_error
 from connectors.kafka.settings import KafkaConnection, KafkaSasl
 from connectors.secret import read_secret
 
@@ -100,18 +102,19 @@ def tls_context(connection: KafkaConnection) -> ssl.SSLContext | None:
 
 
 async def start_client(client: Startable, connection: KafkaConnection) -> None:
-    """Start a client of aiokafka, or say what keeps it from starting.
+    """Start a client of aiokafka, or say what keeps it from starting; from then on its log is kept readable.
 
     Raises:
         SourceUnavailableError: No broker can be used; the message says why for each.
     """
+    quieten()
     problem = await explain_bootstrap_error(connection, client_arguments(connection, "isthmus-probe"))
     if problem:
         raise SourceUnavailableError(problem)
     try:
         await client.start()
     except KafkaError as error:
-        raise SourceUnavailableError(f"kafka: {error}") from error
+        raise SourceUnavailableError(f"kafka: {explain_error(error)}") from error
 
 
 def _login(sasl: KafkaSasl) -> dict[str, Any]:

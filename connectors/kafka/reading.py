@@ -14,6 +14,7 @@ from connectors.intake import Intake
 from connectors.kafka.admin import administering
 from connectors.kafka.client import client_arguments, start_client
 from connectors.kafka.documents import TopicReader, UntrustedTimeError
+from connectors.kafka.refusals import explain_error
 from connectors.kafka.settings import KafkaTopics
 from connectors.reading_task import ReadingTask
 from connectors.record import Document
@@ -64,7 +65,7 @@ class KafkaConnector:
             try:
                 await self._read()
             except (SourceUnavailableError, KafkaError, TimeoutError) as error:
-                self._tell(str(error) or repr(error))
+                self._tell(explain_error(error))
             await asyncio.sleep(RETRY_S)
 
     def _tell(self, problem: str) -> None:

@@ -8,6 +8,7 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from connectors.errors import DestinationUnavailableError, DocumentRejectedError, SourceUnavailableError
 from connectors.kafka.admin import administering
 from connectors.kafka.client import client_arguments, start_client
+from connectors.kafka.refusals import explain_error
 from connectors.kafka.settings import KafkaConnection
 
 MAX_RECORD_BYTES = 12 << 20
@@ -47,7 +48,7 @@ class TopicWriter:
             raise DocumentRejectedError(f"topic {self._topic} takes no record of {len(value)} bytes") from error
         except (SourceUnavailableError, KafkaError, TimeoutError) as error:
             await self.close()
-            raise DestinationUnavailableError(str(error) or repr(error)) from error
+            raise DestinationUnavailableError(explain_error(error)) from error
 
     async def close(self) -> None:
         """Close the connection."""

@@ -22,7 +22,6 @@ from detector.runtime.embedded.store import EngineStore
 from detector.runtime.kafka.auditing import write_audit
 from detector.runtime.kafka.connectmetrics import ConnectMetrics
 from detector.runtime.kafka.forwarding import Forwarder
-from detector.runtime.kafka.quiet import quieten
 from detector.runtime.pages import StatusPages
 from detector.runtime.topics.names import TopicNames
 from detector.settings import Settings
@@ -82,7 +81,6 @@ class Connecting:
             SettingsError: Topics are not as they must be.
             OSError: An address is taken or not ours.
         """
-        quieten()
         await self._begin()
         self._intake.start()
         self._forwarding = asyncio.create_task(self._forwarder.run(), name="forwarding")

@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError
 
 from connectors.errors import SourceUnavailableError
 from connectors.kafka.client import client_arguments, start_client
+from connectors.kafka.refusals import explain_error
 from detector.alert import Alert
 from detector.alerting.sinks.delivery import EventDocument, EventSink, Refusal, Sink, letter_of
 from detector.alerting.sinks.handover import Handover
@@ -87,7 +88,7 @@ class Deliverer:
                 try:
                     await self._follow()
                 except (KafkaError, SourceUnavailableError) as error:
-                    _log.warning("delivery_interrupted", sink=self.receiver.name, error=str(error) or repr(error))
+                    _log.warning("delivery_interrupted", sink=self.receiver.name, error=explain_error(error))
                     await asyncio.sleep(RETRY_S)
         finally:
             await self.receiver.close()

@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaError, ProducerFenced
 from connectors.errors import SourceUnavailableError
 from connectors.kafka.admin import administering
 from connectors.kafka.client import start_client
+from connectors.kafka.refusals import explain_error
 from detector.errors import SettingsError, StateError
 from detector.runtime.embedded.rawlog import LoggedRecord, RawLog
 from detector.runtime.embedded.store import EngineStore
@@ -102,7 +103,7 @@ class Forwarder:
             except ProducerFenced as error:
                 raise StateError(f"another connector has started as {self._id}; give each a name of its own") from error
             except (KafkaError, SourceUnavailableError, TimeoutError, sqlite3.OperationalError) as error:
-                self._tell(str(error) or repr(error))
+                self._tell(explain_error(error))
             except SettingsError as error:  # a topic was deleted or replaced under us
                 self._tell(str(error))
             await asyncio.sleep(RETRY_S)

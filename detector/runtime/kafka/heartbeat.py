@@ -12,6 +12,7 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from connectors.kafka.refusals import explain_error
 from detector.runtime.kafka.wire import KafkaRecord
 from detector.task import LogRecord, PartitionClock
 
@@ -63,7 +64,7 @@ class Heartbeat:
                     while time.monotonic() < due_s and self._urgent() == told:  # noqa: ASYNC110  it is asked for
                         await asyncio.sleep(_LOOK_S)
             except (KafkaError, OSError) as error:
-                _log.warning("heartbeat_failed", reason=repr(error))
+                _log.warning("heartbeat_failed", reason=explain_error(error))
                 await asyncio.sleep(EVERY_S)
             finally:
                 await producer.stop()

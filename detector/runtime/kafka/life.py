@@ -12,6 +12,7 @@ import msgspec
 import structlog
 from aiokafka import AIOKafkaProducer, TopicPartition
 
+from connectors.kafka.refusals import explain_error
 from detector.correlation.ordering import END_OF_INPUT, NOT_YET
 from detector.errors import StateError, StateLostError
 from detector.runtime.audit import AuditRecord, Fact
@@ -185,7 +186,7 @@ class TaskLife:
                 raise
             except Exception as error:
                 self._lost = error
-                raise TaskLostError(f"{self._where()}: {error!r}") from error
+                raise TaskLostError(f"{self._where()}: {explain_error(error)}") from error
             self._poison.forget_before(self._progress.position)
 
     async def close(self) -> None:

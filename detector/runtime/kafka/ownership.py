@@ -10,6 +10,7 @@ import msgspec
 import structlog
 from aiokafka.errors import KafkaError
 
+from connectors.kafka.refusals import explain_error
 from detector.errors import DetectorError, StateLostError
 from detector.runtime.kafka.life import TaskLife, TaskLostError
 from detector.runtime.kafka.poison import Poison
@@ -188,7 +189,7 @@ class Ownership:
                     self._hold_back(partition, str(error))
                 except (TaskLostError, KafkaError, TimeoutError, OSError) as error:
                     self.lost += 1
-                    reason = self._around.fault_of(self.stage) or str(error)
+                    reason = self._around.fault_of(self.stage) or explain_error(error)
                     _log.warning("task_lost", stage=self.stage.name, partition=partition, error=reason)
                 except Exception as error:  # noqa: BLE001  handed to the worker, which ends by it
                     self._on_failure(error)

@@ -30,7 +30,6 @@ from detector.runtime.kafka.ends import Ends
 from detector.runtime.kafka.heartbeat import ClockWatch, Heartbeat
 from detector.runtime.kafka.metrics import WorkerMetrics
 from detector.runtime.kafka.ownership import Ownership
-from detector.runtime.kafka.quiet import quieten
 from detector.runtime.kafka.rules import WorkerRules
 from detector.runtime.kafka.stage import Stage, build_stages
 from detector.runtime.kafka.surroundings import Surroundings
@@ -91,7 +90,6 @@ class Worker:
             SettingsError: Rules or topics are not as they must be.
             OSError: The address of the pages is taken.
         """
-        quieten()
         ruleset = read_rules(self._settings)
         deliverers = build_deliverers(self._settings, self._kafka) if DELIVER in self._stages else []
         self._closing.append(self._ends.stop)

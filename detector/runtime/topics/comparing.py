@@ -63,7 +63,10 @@ def require_partitions(declared: Sequence[Topic], found: Mapping[str, Topic]) ->
     """
     absent = [topic.name for topic in declared if topic.name not in found]
     if absent:
-        raise SettingsError(f"topics are missing: {', '.join(absent)}; make them with `isthmus topics apply`")
+        raise SettingsError(
+            f"topics are missing: {', '.join(absent)}; make them with `isthmus topics apply`, or"
+            " give the rights that `isthmus topics acls` prints: a topic that one may not see looks the same"
+        )
     faults = [partition_fault(topic, found[topic.name]) for topic in declared]
     if any(faults):
         raise SettingsError("\n".join(fault for fault in faults if fault))

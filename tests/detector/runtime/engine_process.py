@@ -78,10 +78,15 @@ def write_settings(folder: Path, http: int, pages: int, partitions: int = 2) -> 
 
 
 class EngineProcess:
-    """One life of the process."""
+    """One life of the process.
+
+    Attributes:
+        errors: What it wrote to stderr, once it has ended.
+    """
 
     def __init__(self, settings: Path, http: int, pages: int, failpoint: str = "") -> None:
         self._http, self._pages = http, pages
+        self.errors = ""
         environment = {**os.environ, "ISTHMUS_FAILPOINT": failpoint}
         command = [sys.executable, "-m", "detector", "run", "--quiet", "-c", str(settings)]
         self.process = subprocess.Popen(  # noqa: S603  our own command
@@ -139,6 +144,7 @@ class EngineProcess:
 
     def _reap(self) -> int:
         _, errors = self.process.communicate(timeout=30)
+        self.errors = errors.decode()
         if self.process.returncode not in (0, -signal.SIGKILL):
-            raise AssertionError(errors.decode())
+            raise AssertionError(self.errors)
         return self.process.returncode

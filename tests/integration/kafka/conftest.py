@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ from tests.integration.servers.kafka.authority import Authority
 from tests.integration.servers.kafka.guarded import GuardedBroker
 from tests.integration.servers.kafka.jars import kafka_jars
 
+SHOW = Callable[[str], None]
 PASSWORD = "only-for-tests"
 ACCOUNTS = ("isthmus-operator", "isthmus-worker", "isthmus-connector", "isthmus-subscriber")
 
@@ -37,3 +38,14 @@ def password_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("secrets") / "password"
     path.write_text(f"{PASSWORD}\n")
     return path
+
+
+@pytest.fixture
+def show(capsys: pytest.CaptureFixture[str]) -> SHOW:
+    """Print a figure although the test passes."""
+
+    def shown(text: str) -> None:
+        with capsys.disabled():
+            print(f"\n  {text}")  # noqa: T201  figures of the proof
+
+    return shown

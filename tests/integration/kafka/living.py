@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import msgspec
+from aiohttp import ClientSession
 from aiokafka import AIOKafkaProducer
 
 from connectors.record import RawRecord, hashed_id
@@ -25,6 +26,7 @@ from detector.task import ENGINE_SOURCE, Record
 from normalizers.timestamps import format_utc
 from tests.integration.kafka.line import kafka_of, read_alerts, read_all
 from tests.integration.kafka.workers import WorkerProcess
+from tests.integration.servers.ports import free_ports
 
 _NAMES = ["Access denied", "Access denied", "Access denied", "Forced door", "Access granted"]
 _SOURCES = 7
@@ -74,6 +76,57 @@ async def growing(settings: Settings, *, rate: int = 200, seed: int = 1, delay_m
         with contextlib.suppress(asyncio.CancelledError):
             await task
         await producer.stop()
+
+
+@asynccontextmanager
+async def brought_in(settings: Path, *, rate: int = 100, delay_ms: int = 300) -> AsyncIterator[list[bytes]]:
+    """Post records to `isthmus connect` at a rate, until left; then wait until all are in the raw log.
+
+    Yields:
+        What it has acknowledged; complete once left.
+    """
+    port, pages = free_ports(2)
+    connector = WorkerProcess(_connect_settings(settings, port, pages), "connect", command="connect", instance="one")
+    draw, taken, is_over = random.Random(2), list[bytes](), asyncio.Event()  # noqa: S311  a fixed test, not a secret
+
+    async def post() -> None:
+        headers = {"X-Isthmus-Dataset": "gallagher.event", "Content-Type": "application/x-ndjson"}
+        async with ClientSession(f"http://127.0.0.1:{port}", headers=headers) as session:
+            while not is_over.is_set():
+                values = [_value(draw, delay_ms) for _ in range(rate // 10)]
+                source = {"X-Isthmus-Source": f"site/{draw.randrange(_SOURCES)}"}
+                async with session.post("/v1/records", data=b"\n".join(values), headers=source) as reply:
+                    assert reply.status == 202, await reply.text()
+                taken.extend(values)
+                await asyncio.sleep(0.1)
+
+    await connector.at_work(said=b"listening")
+    task = asyncio.create_task(post())
+    try:
+        yield taken
+        is_over.set()
+        await task
+        await _until_forwarded(pages)
+        assert connector.stop() == 0
+    finally:
+        task.cancel()
+        connector.kill()
+
+
+def _connect_settings(settings: Path, port: int, pages: int) -> Path:
+    text = settings.read_text().replace("http: {enabled: false}", f"http: {{port: {pages}}}")
+    path = settings.with_name("connect.yml")
+    path.write_text(f"{text}data_dir: connector\ninputs: [{{type: http, port: {port}}}]\ncanary: {{every: 0s}}\n")
+    return path
+
+
+async def _until_forwarded(pages: int) -> None:
+    async with ClientSession() as session:
+        while True:
+            async with session.get(f"http://127.0.0.1:{pages}/healthz") as reply:
+                if not (await reply.json())["waiting"]:
+                    return
+            await asyncio.sleep(0.3)
 
 
 class Outcome(msgspec.Struct):
@@ -145,7 +198,7 @@ def _logs(folder: Path) -> str:
     return "".join(path.read_text(errors="replace") for path in folder.glob("*.log"))
 
 
-async def killed_by_failpoint(settings: Path, name: str, failpoint: str, *, timeout_s: float = 60.0) -> None:
+async def killed_by_failpoint(settings: Path, name: str, failpoint: str, *, timeout_s: float = 120.0) -> None:
     """Run a worker until it reaches the point at which it dies.
 
     Raises:

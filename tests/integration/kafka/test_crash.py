@@ -6,13 +6,14 @@ import asyncio
 import os
 import random
 import time
-from collections.abc import Callable
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from tests.integration.kafka.conftest import SHOW
 from tests.integration.kafka.line import make_topics, settings_for
-from tests.integration.kafka.living import growing, killed_by_failpoint, outcome
+from tests.integration.kafka.living import brought_in, growing, killed_by_failpoint, outcome, raw_log
 from tests.integration.kafka.workers import WorkerProcess, until_quiet
 from tests.integration.servers.kafka.broker import KafkaBroker
 
@@ -21,20 +22,8 @@ FAILPOINTS = [
     f"{stage}-{point}:3" for stage in ("sense", "correlate", "group") for point in ("before", "inside", "after")
 ]
 SHORT = ["sense-inside:3", "correlate-after:3"]
-SHOW = Callable[[str], None]
 KILLS = 25 if LONG else 1
-OUTAGE_S = 20.0 if LONG else 12.0
-
-
-@pytest.fixture
-def show(capsys: pytest.CaptureFixture[str]) -> SHOW:
-    """Print a figure although the test passes."""
-
-    def shown(text: str) -> None:
-        with capsys.disabled():
-            print(f"\n  {text}")  # noqa: T201  figures of the proof
-
-    return shown
+OUTAGE_S = 20.0
 
 
 @pytest.mark.slow
@@ -89,17 +78,18 @@ async def test_zombies_kills_and_joins_change_nothing(kafka: KafkaBroker, tmp_pa
 
 @pytest.mark.slow
 async def test_a_broker_that_is_away_changes_nothing(own_kafka: KafkaBroker, tmp_path: Path, show: SHOW) -> None:
+    """A connector brings records in, and keeps what it takes meanwhile."""
     settings = settings_for(tmp_path, own_kafka.bootstrap, "outage")
     await make_topics(settings, recorded=False)
     workers = [WorkerProcess(tmp_path / "isthmus.yml", f"w{number}") for number in range(2)]
-    async with growing(settings):
+    async with brought_in(tmp_path / "isthmus.yml") as taken:
         await asyncio.gather(*(worker.at_work() for worker in workers))
         await asyncio.sleep(2)
-        own_kafka.stop()
+        await asyncio.to_thread(own_kafka.stop)
         await asyncio.sleep(OUTAGE_S)
-        own_kafka.start()
+        await asyncio.to_thread(own_kafka.start)
         back_s = time.monotonic()
-        await asyncio.sleep(8)
+        await asyncio.sleep(5)
     await until_quiet(settings, quiet_s=6, timeout_s=120)
     show(f"quiet again {time.monotonic() - back_s:.1f} s after the broker came back")
     assert [worker.stop() for worker in workers] == [0, 0]
@@ -107,4 +97,5 @@ async def test_a_broker_that_is_away_changes_nothing(own_kafka: KafkaBroker, tmp
     lines = sum(len(worker.log.read_text(errors="replace").splitlines()) for worker in workers)
     show(f"outage {OUTAGE_S:.0f} s: {found}, {lines} lines of log")
     assert found.is_exact
+    assert Counter(each.record.value for each in await raw_log(settings)) == Counter(taken)
     assert lines < 200 * len(workers)

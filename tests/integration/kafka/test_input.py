@@ -14,6 +14,7 @@ from detector.runtime.clock import SystemClock
 from detector.runtime.embedded.rawlog import LoggedRecord, RawLog
 from detector.runtime.embedded.store import EngineStore
 from tests.detector.runtime.engine_process import RULES, EngineProcess, free_port
+from tests.integration.kafka.line import Read, read_all
 from tests.integration.kafka.producing import delete_topic, gallagher, make_topic, produce
 from tests.integration.servers.kafka.broker import KafkaBroker
 
@@ -21,7 +22,7 @@ from tests.integration.servers.kafka.broker import KafkaBroker
 class Engine:
     """Settings, and lives of `isthmus run` with them."""
 
-    def __init__(self, folder: Path, broker: KafkaBroker, *topics: str, extra: str = "") -> None:
+    def __init__(self, folder: Path, broker: KafkaBroker, *topics: str, extra: str = "", sink: str = "") -> None:
         self.folder = folder
         self._pages = free_port()
         self._path = folder / "isthmus.yml"
@@ -32,6 +33,10 @@ class Engine:
             f"    connection: {{brokers: ['{broker.bootstrap}'], plaintext: true}}\n{extra}"
             "    topics:\n" + "".join(f"      - {topic}\n" for topic in topics)
         )
+        if sink:
+            connection = f"{{brokers: ['{broker.bootstrap}'], plaintext: true}}"
+            sinks = f"sinks: [{{type: kafka, topic: {sink}, tests: false, connection: {connection}}}]\n"
+            self._path.write_text(self._path.read_text() + sinks)
 
     def live(self, failpoint: str = "") -> EngineProcess:
         """Start it."""
@@ -108,19 +113,32 @@ def test_kills_lose_nothing_and_repeat_nothing(kafka: KafkaBroker, tmp_path: Pat
 
 
 def test_a_broker_that_goes_and_comes_back_is_read_on(own_kafka: KafkaBroker, tmp_path: Path) -> None:
-    """The engine starts without the broker, and outlives its restart."""
-    topic = asyncio.run(make_topic(own_kafka.bootstrap, 1))
+    """The engine starts without the broker, and outlives its restart; its log stays readable, with a sink there too."""
+    topic, alerts = (asyncio.run(make_topic(own_kafka.bootstrap, 1)) for _ in range(2))
     own_kafka.stop()
-    engine = Engine(tmp_path, own_kafka, _topic(topic, dataset="gallagher.event"))
+    engine = Engine(tmp_path, own_kafka, _topic(topic, dataset="gallagher.event"), sink=alerts)
     process = engine.live()
     own_kafka.start()
-    asyncio.run(produce(own_kafka.bootstrap, topic, [gallagher("Access granted", "d1")]))
+    asyncio.run(produce(own_kafka.bootstrap, topic, [gallagher("Forced door", "d1")]))
     assert len(engine.until(1)) == 1
+    assert len(asyncio.run(_until_read(own_kafka.bootstrap, alerts, 1))) == 1
     own_kafka.kill()
+    time.sleep(3)
     own_kafka.start()
-    asyncio.run(produce(own_kafka.bootstrap, topic, [gallagher("Access granted", "d2")]))
+    asyncio.run(produce(own_kafka.bootstrap, topic, [gallagher("Forced door", "d2")]))
     assert len(engine.until(2)) == 2
+    assert len(asyncio.run(_until_read(own_kafka.bootstrap, alerts, 2))) == 2
     assert process.stop() == 0
+    assert len(process.errors.splitlines()) < 60, process.errors
+
+
+async def _until_read(bootstrap: str, topic: str, count: int) -> list[Read]:
+    deadline_s = time.monotonic() + 60
+    while True:
+        found = await read_all(bootstrap, topic)
+        if len(found) >= count or time.monotonic() > deadline_s:
+            return found
+        await asyncio.sleep(0.3)
 
 
 def test_headers_times_and_what_is_no_record(kafka: KafkaBroker, tmp_path: Path) -> None:

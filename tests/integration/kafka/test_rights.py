@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import shlex
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import ClientSession
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import (
@@ -18,15 +20,19 @@ from aiokafka.errors import (
     TopicAuthorizationFailedError,
     TransactionalIdAuthorizationFailed,
 )
-from aiokafka.protocol.admin import CreateAclsRequest
+from aiokafka.protocol.admin import CreateAclsRequest, DeleteAclsRequest
 from click.testing import CliRunner
 
 from connectors.kafka.client import client_arguments
 from connectors.kafka.settings import KafkaConnection, KafkaSasl, KafkaTls
 from detector.__main__ import main
 from detector.runtime.topics.names import TopicNames
+from tests.detector.runtime.engine_process import RULES
+from tests.integration.kafka.producing import gallagher
+from tests.integration.kafka.workers import WorkerProcess
 from tests.integration.servers.kafka.authority import Authority
 from tests.integration.servers.kafka.guarded import GuardedBroker
+from tests.integration.servers.ports import free_ports
 
 NAMES = TopicNames("isthmus")
 _KINDS = {"--topic": 2, "--group": 3, "--transactional-id": 5}
@@ -46,11 +52,7 @@ def login(guarded_kafka: GuardedBroker, authority: Authority, password_file: Pat
         return client_arguments(KafkaConnection(brokers, KafkaTls(ca=authority.certificate), sasl), "test")
 
     path = tmp_path_factory.mktemp("rights") / "isthmus.yml"
-    path.write_text(
-        f"kafka:\n  replication: 1\n  partitions: {{raw: 2, candidates: 2}}\n  connection:\n"
-        f"    brokers: ['{guarded_kafka.secure_bootstrap}']\n    tls: {{ca: {authority.certificate}}}\n"
-        f"    sasl: {{user: isthmus-operator, password_file: {password_file}}}\n"
-    )
+    path.write_text(_settings(arguments("isthmus-operator"), authority, password_file))
     printed = CliRunner().invoke(main, ["topics", "acls", "-c", str(path)])
     commands = [line for line in printed.stdout.splitlines() if not line.startswith("#")]
     asyncio.run(_give(guarded_kafka.bootstrap, commands))
@@ -60,6 +62,14 @@ def login(guarded_kafka: GuardedBroker, authority: Authority, password_file: Pat
     applied = CliRunner().invoke(main, ["topics", "apply", "-c", str(path)])
     assert applied.exit_code == 0, applied.output
     return arguments
+
+
+def _settings(client: dict[str, Any], authority: Authority, password_file: Path) -> str:
+    return (
+        f"kafka:\n  replication: 1\n  partitions: {{raw: 2, candidates: 2}}\n  connection:\n"
+        f"    brokers: {client['bootstrap_servers']}\n    tls: {{ca: {authority.certificate}}}\n"
+        f"    sasl: {{user: {client['sasl_plain_username']}, password_file: {password_file}}}\n"
+    )
 
 
 async def _give(bootstrap: str, commands: list[str]) -> None:
@@ -156,3 +166,78 @@ async def test_a_connector_cannot_fence_a_worker(login: Login) -> None:
     producing = _producing(login, "isthmus-connector", NAMES.transactional_id("sense", 0))
     with pytest.raises(TransactionalIdAuthorizationFailed):
         await asyncio.wait_for(producing.__aenter__(), 20)
+
+
+class Plant:
+    """A connector and a worker, each with its own account."""
+
+    def __init__(self, folder: Path, login: Login, authority: Authority, password_file: Path) -> None:
+        port, pages = free_ports(2)
+        self._url = f"http://127.0.0.1:{port}/v1/records"
+        self._alerts = folder / "alerts.ndjson"
+        (folder / "rules.yml").write_text(RULES.lstrip())
+        both = "data_dir: data\nrules: [rules.yml]\nrules_cache: {enabled: false}\ncanary: {every: 0s}\n"
+        connect, worker = folder / "connect.yml", folder / "worker.yml"
+        connect.write_text(
+            f"{both}inputs: [{{type: http, port: {port}}}]\nhttp: {{port: {pages}}}\n"
+            + _settings(login("isthmus-connector"), authority, password_file)
+        )
+        worker.write_text(
+            f"{both}sinks: [{{type: ndjson, path: {self._alerts}}}]\nhttp: {{enabled: false}}\n"
+            + _settings(login("isthmus-worker"), authority, password_file)
+        )
+        self.connect = WorkerProcess(connect, "connect", command="connect", instance="1")
+        self.worker = WorkerProcess(worker, "worker")
+
+    async def force(self, door: str) -> None:
+        """Let a door be forced, which is an alert by itself."""
+        headers = {"X-Isthmus-Source": "site/1", "X-Isthmus-Dataset": "gallagher.event"}
+        async with (
+            ClientSession(headers=headers) as session,
+            session.post(self._url, data=gallagher("Forced door", door)) as reply,
+        ):
+            assert reply.status == 202
+
+    async def until_alert(self, door: str) -> None:
+        """Wait until the worker has delivered the alert of a door."""
+        await _until(lambda: self._alerts.exists() and door in self._alerts.read_text())
+
+    async def until_said(self, words: str) -> None:
+        """Wait until the worker has said something."""
+        await _until(lambda: words in self.worker.log.read_text())
+
+
+async def _until(holds: Callable[[], bool], *, timeout_s: float = 120.0) -> None:
+    deadline_s = time.monotonic() + timeout_s
+    while not holds():
+        assert time.monotonic() < deadline_s, "waited in vain"
+        await asyncio.sleep(0.2)
+
+
+async def _right_to_alerts(bootstrap: str, request: type[CreateAclsRequest | DeleteAclsRequest]) -> None:
+    """Give or take what a worker needs to write alerts."""
+    client = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await client.start()
+    for operation in (_OPERATIONS["Read"], _OPERATIONS["Write"]):
+        await client._send_to_controller(request(2, NAMES.alerts, 3, "User:isthmus-worker", "*", operation, 3))
+    await client.close()
+
+
+async def test_processes_work_with_their_rights_and_name_one_that_is_missing(
+    login: Login, guarded_kafka: GuardedBroker, authority: Authority, password_file: Path, tmp_path: Path
+) -> None:
+    """Connector, worker and its sink; a right that is taken away is named, and nothing is lost until it is back."""
+    plant = Plant(tmp_path, login, authority, password_file)
+    try:
+        await plant.connect.at_work(said=b"listening")
+        await plant.force("door-1")
+        await plant.until_alert("door-1")
+        await _right_to_alerts(guarded_kafka.bootstrap, DeleteAclsRequest)
+        await plant.force("door-2")
+        await plant.until_said(f"does not let us do this with topic {NAMES.alerts}: compare its ACLs")
+        await _right_to_alerts(guarded_kafka.bootstrap, CreateAclsRequest)
+        await plant.until_alert("door-2")
+        assert [plant.worker.stop(), plant.connect.stop()] == [0, 0]
+    finally:
+        plant.worker.kill()
+        plant.connect.kill()

@@ -1,4 +1,4 @@
-"""Real workers: processes that are started, stopped, frozen and killed."""
+"""Real workers and connectors: processes that are started, stopped, frozen and killed."""
 
 from __future__ import annotations
 
@@ -16,18 +16,27 @@ from tests.integration.kafka.line import kafka_of, read_all
 
 
 class WorkerProcess:
-    """One life of a worker."""
+    """One life of a worker, or of another command."""
 
-    def __init__(self, settings: Path, name: str, *, failpoint: str = "", instance: str = "", stages: str = "") -> None:
+    def __init__(
+        self,
+        settings: Path,
+        name: str,
+        *,
+        failpoint: str = "",
+        instance: str = "",
+        stages: str = "",
+        command: str = "worker",
+    ) -> None:
         self.log = settings.with_name(f"{name}.log")
-        command = [sys.executable, "-m", "detector", "worker", "-c", str(settings)]
+        command_line = [sys.executable, "-m", "detector", command, "-c", str(settings)]
         if instance:
-            command += ["--instance", instance]
+            command_line += ["--instance", instance]
         if stages:
-            command += ["--stages", stages]
+            command_line += ["--stages", stages]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(  # noqa: S603  our own command
-                command, env={**os.environ, "ISTHMUS_FAILPOINT": failpoint}, stdout=log, stderr=log
+                command_line, env={**os.environ, "ISTHMUS_FAILPOINT": failpoint}, stdout=log, stderr=log
             )
 
     @property
@@ -35,14 +44,14 @@ class WorkerProcess:
         """Whether it still runs."""
         return self.process.poll() is None
 
-    async def at_work(self, *, timeout_s: float = 60.0) -> None:
-        """Wait until it has opened a task."""
+    async def at_work(self, *, said: bytes = b"task_opened", timeout_s: float = 120.0) -> None:
+        """Wait until it has opened a task, or said something else."""
         deadline_s = time.monotonic() + timeout_s
         while time.monotonic() < deadline_s and self.is_alive:
-            if b"task_opened" in self.log.read_bytes():
+            if said in self.log.read_bytes():
                 return
             await asyncio.sleep(0.1)
-        raise TimeoutError(f"{self.log.name}: no task was opened")
+        raise TimeoutError(f"{self.log.name}: never said {said!r}")
 
     def kill(self) -> None:
         """End it as the kernel would."""

@@ -30,7 +30,10 @@ class Once(logging.Filter):
 
 
 def quieten() -> None:
-    """Show warnings of the client libraries only, and each at most once in ten seconds; call it on the event loop."""
+    """Show warnings of the client libraries only, and each at most once in ten seconds; again, it changes nothing.
+
+    Call it on the event loop.
+    """
     for name in _CLIENTS:
         logger = logging.getLogger(name)
         logger.setLevel(logging.WARNING)
