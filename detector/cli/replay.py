@@ -15,6 +15,8 @@ from connectors.errors import ConnectorError
 from connectors.file_replay import replay_file
 from connectors.recognition import recognise
 from connectors.record import Document, RawRecord, record_id
+from detector.alert import Alert
+from detector.alerting.contract import is_test
 from detector.alerting.one_line import one_line
 from detector.cli.options import config_option, epochs_option, no_cache_option, without_cache
 from detector.errors import DetectorError, SettingsError
@@ -66,7 +68,7 @@ def replay_command(
                 settings,
                 _records(inputs, settings, hindsight),
                 hindsight=hindsight,
-                on_alert=lambda alert: click.echo(one_line(alert.document)),
+                on_alert=_show,
             )
             _print(done, time.perf_counter() - began)
     except (SettingsError, ConnectorError) as error:
@@ -75,9 +77,15 @@ def replay_command(
         raise click.ClickException(str(error)) from error
 
 
+def _show(alert: Alert) -> None:
+    if not is_test(alert.document):
+        click.echo(one_line(alert.document))
+
+
 def _print(done: Replayed, wall_s: float) -> None:
+    alerts = sum(not is_test(alert.document) for alert in done.alerts.values())
     click.echo(
-        f"{done.records} records, {done.events} events, {done.dead_letters} dead letters, {len(done.alerts)} alerts, "
+        f"{done.records} records, {done.events} events, {done.dead_letters} dead letters, {alerts} alerts, "
         f"{wall_s:.1f} s, {done.records / max(wall_s, 1e-9):,.0f} records/s",
         err=True,
     )

@@ -15,6 +15,7 @@ from connectors.errors import SourceUnavailableError
 from connectors.kafka.client import client_arguments, start_client
 from connectors.kafka.refusals import explain_error
 from detector.alert import Alert
+from detector.alerting.contract import is_test
 from detector.alerting.sinks.delivery import EventDocument, EventSink, Refusal, Sink, letter_of
 from detector.alerting.sinks.handover import Handover
 from detector.alerting.sinks.table import build_event_sinks, build_sink
@@ -127,10 +128,18 @@ class Deliverer:
 
 
 class AlertReceiver:
-    """Hands alerts to a sink."""
+    """Hands alerts to a sink.
 
-    def __init__(self, name: str, sink: Sink) -> None:
+    Args:
+        name: Of the sink.
+        sink: Where they go.
+        tests: Whether it takes test alerts.
+    """
+
+    def __init__(self, name: str, sink: Sink, *, tests: bool) -> None:
         self.name = name
+        self._tests = tests
+        self._canary: str | None = None
         self._handover = Handover(name, sink, self._reject)
         self._letters: list[DeadLetter] = []
 
@@ -139,8 +148,15 @@ class AlertReceiver:
         # What an attempt that was broken off left here was not remembered as read either, and comes again.
         self._letters = []
         decoded = (_decoded(decode_alert, record, self.name, self._letters) for record in records)
-        await self._handover.give([alert for alert in decoded if alert is not None])
+        alerts = [alert for alert in decoded if alert is not None]
+        await self._handover.give(alerts)
+        if self._tests:
+            self._canary = next((_sent(each) for each in reversed(alerts) if is_test(each.document)), self._canary)
         return self._letters
+
+    def report(self) -> dict[str, object]:
+        """Return what the heartbeat says: whether the sink takes what it is offered, and the newest canary it took."""
+        return {"up": self._handover.up, **({} if self._canary is None else {"canary": self._canary})}
 
     async def close(self) -> None:
         """Close the sink."""
@@ -179,7 +195,7 @@ def build_deliverers(settings: Settings, kafka: KafkaSettings) -> list[Deliverer
     """
     names = TopicNames(kafka.prefix)
     receivers: list[tuple[str, Receiver]] = [
-        (names.alerts, AlertReceiver(each.name, build_sink(each))) for each in settings.sinks
+        (names.alerts, AlertReceiver(each.name, build_sink(each), tests=each.tests)) for each in settings.sinks
     ]
     for sink in settings.sinks:
         letters = list[DeadLetter]()
@@ -218,6 +234,10 @@ def decode_event(record: KafkaRecord) -> EventDocument:
     """
     headers: Mapping[str, bytes] = dict(record.headers)
     return EventDocument(headers["id"].decode(), msgspec.json.decode(record.value or b"", type=dict[str, Any]))
+
+
+def _sent(test: Alert) -> str:
+    return str(test.document["event"]["end"])
 
 
 def _decoded(

@@ -25,7 +25,7 @@ from detector.runtime.kafka.app import StageApp, build_app
 from detector.runtime.kafka.auditing import write_audit
 from detector.runtime.kafka.canaries import follow_test_alerts
 from detector.runtime.kafka.contextlog import ContextLog
-from detector.runtime.kafka.deliver import DELIVER, build_deliverers
+from detector.runtime.kafka.deliver import DELIVER, AlertReceiver, Deliverer, build_deliverers
 from detector.runtime.kafka.ends import Ends
 from detector.runtime.kafka.heartbeat import ClockWatch, Heartbeat
 from detector.runtime.kafka.metrics import WorkerMetrics
@@ -73,6 +73,7 @@ class Worker:
         self._apps: list[StageApp] = []
         self._background: list[asyncio.Task[None]] = []
         self._closing: list[Callable[[], Coroutine[Any, Any, None]]] = []
+        self._deliverers: list[Deliverer] = []
         self._context: ContextLog | None = None
         self._watchdog: Watchdog | None = None
         self.ownerships: dict[str, Ownership] = {}
@@ -91,7 +92,8 @@ class Worker:
             OSError: The address of the pages is taken.
         """
         ruleset = read_rules(self._settings)
-        deliverers = build_deliverers(self._settings, self._kafka) if DELIVER in self._stages else []
+        if DELIVER in self._stages:
+            self._deliverers = build_deliverers(self._settings, self._kafka)
         self._closing.append(self._ends.stop)
         await start_client(self._ends, self._kafka.connection)
         await self._check_topics()
@@ -112,7 +114,7 @@ class Worker:
         )
         self._apps = [self._app(stage, around) for name, stage in rules.stages.items() if name in self._stages]
         await asyncio.gather(*(app.start() for app in self._apps))
-        for deliverer in deliverers:
+        for deliverer in self._deliverers:
             self._run(f"sink {deliverer.receiver.name}", deliverer.run())
         self._run("filters", self._filters.run(lambda: rules.reloading.active))
         self._run("reloading", rules.reloading.run())
@@ -163,6 +165,7 @@ class Worker:
             *(["context stands still"] if report["context_behind"] else []),
             *([] if self.rules is None else self.rules.problems()),
             *(f"raw partition {each} has no worker" for each in self._unworked()),
+            *(f"sink {name} unavailable" for name, each in self._sinks().items() if not each["up"]),
             *self._canaries.problems(),
         ]
         return {"status": "; ".join(problems) or "ok", **report}
@@ -187,7 +190,12 @@ class Worker:
             "topics_lost": sorted(self._watch_topics.faults),
             "context_behind": self._context is not None and self._context.is_behind,
             "canaries": self._canaries.report(),
+            "sinks": self._sinks(),
         }
+
+    def _sinks(self) -> dict[str, dict[str, object]]:
+        receivers = (each.receiver for each in self._deliverers)
+        return {each.name: each.report() for each in receivers if isinstance(each, AlertReceiver)}
 
     def _urgent(self) -> object:
         return self._unworked(), list(self._canaries.overdue())

@@ -24,6 +24,13 @@ from tests.integration.kafka.workers import WorkerProcess
 from tests.integration.servers.kafka.broker import KafkaBroker
 
 Beat = dict[str, Any]
+_EXPIRED = """---
+title: no gates
+logsource: {}
+expires: 2026-01-15T08:01:00Z
+ticket: CHG-7
+filter: {rules: [refused], s: {physical.portal.id: gate}, condition: not s}
+"""
 
 
 async def test_names_a_raw_partition_that_loses_its_worker_within_ten_seconds(
@@ -55,16 +62,28 @@ async def test_names_canaries_that_do_not_come_out(kafka: KafkaBroker, tmp_path:
     """Taken by a connector, out as test alerts; overdue in the heartbeat, the log and nowhere before it is killed."""
     settings = settings_for(tmp_path, kafka.bootstrap, "canaries", raw=2, candidates=2)
     path = tmp_path / "isthmus.yml"
-    path.write_text(path.read_text() + "data_dir: data\ncanary: {every: 2s, within: 4s}\n")
+    sink = "sinks: [{type: ndjson, path: alerts.ndjson, tests: true}]\n"
+    path.write_text(path.read_text() + f"data_dir: data\n{sink}canary: {{every: 2s, within: 4s}}\n")
+    rules = tmp_path / "rules.yml"
+    rules.write_text(rules.read_text() + _EXPIRED)
     await make_topics(settings, recorded=False)
     worker = WorkerProcess(path, "worker")
     try:
         with _connector(path) as connector:
-            beat, _ = await _beat_that(settings, lambda beat: set(beat["canaries"]["sent"]) == set(ALERTS))
+            beat, _ = await _beat_that(settings, _all_came_out)
+            assert beat["sinks"]["ndjson"]["up"] is True
             connector.send_signal(signal.SIGKILL)
-        beat, _ = await _beat_that(settings, lambda beat: set(beat["canaries"]["overdue"]) == set(ALERTS))
-        assert all(7 <= seconds <= 20 for seconds in beat["canaries"]["overdue"].values())
-        assert "canary of domain ot has not come out for 7 s" in worker.log.read_text()
+            killed_s = time.time()
+        beat, _ = await _beat_that(
+            settings,
+            lambda beat: (
+                set(beat["canaries"]["overdue"]) == set(ALERTS)
+                and "canary of domain ot has not come out for" in worker.log.read_text()
+            ),
+            killed_s,
+        )
+        assert all(7 <= seconds <= 30 for seconds in beat["canaries"]["overdue"].values())
+        assert "expired on 2026-01-15T08:01:00Z and no longer filters 1 rule" in worker.log.read_text()
     finally:
         worker.kill()
     audit = await read_all(kafka.bootstrap, TopicNames("canaries").audit)
@@ -98,6 +117,11 @@ async def _every_clock(settings: Settings) -> None:
         records = await read_all(kafka.connection.brokers[0], TopicNames(kafka.prefix).candidates)
         passed = (msgspec.msgpack.decode((each.value or b"")[2:]) for each in records)
         told = {each["partition"] for each in passed}
+
+
+def _all_came_out(beat: Beat) -> bool:
+    canaries = beat["canaries"]
+    return set(canaries["sent"]) == set(ALERTS) and not canaries["overdue"] and "canary" in beat["sinks"]["ndjson"]
 
 
 def _stands(beat: Beat) -> bool:
