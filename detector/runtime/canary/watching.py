@@ -48,7 +48,8 @@ class CanaryWatch:
             sent_ns = parse_iso8601(str(document["event"]["end"]), UTC)
         except NormalizerError:
             return
-        self._sent_ns[name] = max(sent_ns, self._sent_ns.get(name, 0))
+        # None was sent later than now, whatever somebody writes: it would count for long.
+        self._sent_ns[name] = max(min(sent_ns, self._clock.now_ns()), self._sent_ns.get(name, 0))
 
     def overdue(self) -> dict[str, int]:
         """Return the canaries that have not come out in time, and for how many seconds none has."""

@@ -71,7 +71,7 @@ def write_settings(folder: Path, http: int, pages: int, partitions: int = 2) -> 
     path = folder / "isthmus.yml"
     path.write_text(
         f"data_dir: data\nraw_partitions: {partitions}\nrules: [rules.yml]\n"
-        "checkpoint: 50ms\nlateness: {default: 1s}\n"
+        "checkpoint: 50ms\nlateness: {default: 1s}\ncanary: {every: 0s}\n"
         f"inputs: [{{type: http, port: {http}}}]\nhttp: {{port: {pages}}}\n"
     )
     return path

@@ -99,7 +99,13 @@ async def test_the_engine_gives_out_events_of_every_dataset(
     monkeypatch.setattr(outage, "LONGEST_WAIT_S", 0.5)
     connection = msgspec.structs.replace(connection, timeout_s=2.0)
     sink = {"type": "elasticsearch", "events": True, "connection": msgspec.to_builtins(connection, enc_hook=str)}
-    settings = {"durable": False, "http": {"enabled": False}, "inputs": [{"type": "http", "port": 0}], "sinks": [sink]}
+    settings = {
+        "durable": False,
+        "http": {"enabled": False},
+        "inputs": [{"type": "http", "port": 0}],
+        "sinks": [sink],
+        "canary": {"every": "0s"},
+    }
     (tmp_path / "isthmus.yml").write_text(json.dumps(settings))
     engine = EmbeddedEngine(load_settings(tmp_path / "isthmus.yml"), SystemClock())
     await engine.start()

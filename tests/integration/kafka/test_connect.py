@@ -41,7 +41,8 @@ class Connect:
         self._port, self._pages = free_port(), free_port()
         self._path = folder / "isthmus.yml"
         self._path.write_text(
-            f"data_dir: data\ninputs: [{{type: http, port: {self._port}}}]\nkafka:\n  prefix: {self.prefix}\n"
+            f"data_dir: data\ncanary: {{every: 0s}}\ninputs: [{{type: http, port: {self._port}}}]\n"
+            f"kafka:\n  prefix: {self.prefix}\n"
             f"  replication: 1\n  partitions: {{raw: {PARTITIONS}, candidates: 1}}\n"
             f"  buffer_bytes: {MIN_BUFFER_BYTES}\n"
             f"  connection: {{brokers: ['{broker.bootstrap}'], plaintext: true}}\nhttp: {{port: {self._pages}}}\n"
