@@ -74,4 +74,9 @@ def _draw(state: ClockState, size: int) -> bool:
     if below_s > _OFF * line.spread_s or (line.span < size and state.undrawn % _OFTEN == 0):
         state.line = fit_line(list(xs[-line.span :]), list(ys[-line.span :]))
         return True
+    before_s = ys[-2] - line.at_s - line.slope * (xs[-2] - line.x_s)
+    if min(-below_s, before_s) > line.spread_s:
+        # Two in a row: the clock bends away from its line.
+        line.spread_s = max(-below_s, before_s)
+        return True
     return False

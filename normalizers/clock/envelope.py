@@ -139,7 +139,8 @@ def _under(xs: Sequence[float], ys: Sequence[float], mean_s: float, slope: float
     slope = max(-MAX_DRIFT, min(MAX_DRIFT, slope))
     levels = [y - slope * (x - mean_s) for x, y in zip(xs, ys, strict=True)]
     at_s = min(levels)
-    return Envelope(mean_s, at_s, slope, _quantile(sorted(levels[-_RECENT:]), _SHARE) - at_s, 0.0, "hull", len(xs))
+    spread_s = max(_quantile(sorted(levels[-_RECENT:]), _SHARE), min(levels[-2:])) - at_s
+    return Envelope(mean_s, at_s, slope, spread_s, 0.0, "hull", len(xs))
 
 
 def _regressed(xs: Sequence[float], ys: Sequence[float], mean_s: float) -> float:

@@ -72,6 +72,18 @@ def test_after_a_day_offset_and_drift_are_known_and_truth_lies_inside(
     assert all(each.finding is None for each in readings)
 
 
+@pytest.mark.parametrize(("per_hour", "share"), [(60, 0.99), (6, 0.96)])
+def test_a_clock_that_warms_up_stays_inside_its_uncertainty(per_hour: float, share: float) -> None:
+    """A line over a day does not follow it; the minima that leave it say so, soon enough but for a seldom heard one."""
+    device = Device(offset_s=20.0, drift_ppm=-30.0, warming_ppm=5.0)
+    inside, count = 0, 0
+    for seed in range(4):
+        events = simulate(device, LAN, per_hour=per_hour, hours=48, seed=seed)
+        inside += covered(run(ClockModel(LAN.policy), events), events)
+        count += len(events)
+    assert inside >= share * count
+
+
 def test_a_disciplined_clock_is_synced_although_it_is_slewed() -> None:
     device = Device(slewing_s=0.02)
     last = run(ClockModel(LAN.policy), simulate(device, LAN, per_hour=60, hours=24, seed=5))[-1]
