@@ -14,10 +14,12 @@ import msgspec
 import pytest
 from aiohttp import web
 from aiokafka import AIOKafkaProducer
+from click.testing import CliRunner
 
 from connectors.errors import SourceUnavailableError
 from connectors.kafka.client import client_arguments, start_client
 from connectors.kafka.settings import KafkaConnection
+from detector.__main__ import main
 from detector.duration import decode_duration
 from tests.integration.servers.kafka.authority import Authority
 from tests.integration.servers.kafka.guarded import GuardedBroker
@@ -166,3 +168,28 @@ async def test_one_broker_that_answers_is_enough(site: Site) -> None:
     """Addresses are only to find the cluster by."""
     connection = site.connection("PLAIN", "plaintext")
     await _start(msgspec.structs.replace(connection, brokers=["127.0.0.1:9", *connection.brokers]))
+
+
+@pytest.mark.parametrize(
+    "command", ["worker", "connect", "topics check", "topics apply", "context publish", "deadletter list"]
+)
+@pytest.mark.parametrize(
+    ("port", "words", "said"),
+    [
+        ("SECURE", "trusted SCRAM-SHA-512 wrong", "refuses user 'isthmus-worker' or the password"),
+        ("EXPIRED", "trusted", "its certificate has expired"),
+    ],
+    ids=["wrong-password", "expired-certificate"],
+)
+def test_every_command_says_so(  # noqa: PLR0917  what is said where
+    site: Site, tmp_path: Path, command: str, port: str, words: str, said: str
+) -> None:
+    """And ends as one does whose outside is not there."""
+    connection = msgspec.to_builtins(site.connection(port, words), enc_hook=str)
+    (tmp_path / "context").mkdir()
+    path = tmp_path / "isthmus.yml"
+    settings = {"data_dir": str(tmp_path), "context": {"folder": "context"}, "kafka": {"connection": connection}}
+    path.write_bytes(msgspec.yaml.encode(settings))
+    told = CliRunner().invoke(main, [*command.split(), "-c", str(path)])
+    assert (told.exit_code, said in told.output) == (3, True), told.output
+    assert "Traceback" not in told.output
