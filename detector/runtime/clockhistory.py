@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable
 import msgspec
 
 from connectors.record import RawRecord
-from detector.runtime.stages.clocks import Clocks, is_learned, sequence_of
+from detector.runtime.stages.clocks import Clocks, is_learned, learn_round_trip, sequence_of
 from detector.runtime.stages.silence import SilencePolicy
 from normalizers.clock.hindsight import LookBack, Stretch
 from normalizers.errors import NormalizerError
@@ -48,9 +48,11 @@ def clock_history(records: Iterable[RawRecord], profile: SourceProfile) -> Clock
     history = ClockHistory(profile.id)
     clocks = Clocks(SilencePolicy(profile_of=lambda _: profile))
     for record in records:
+        trip = record.round_trip
         for event in _events(record, profile):
             apparent_ns = event.time_ns - event.received_ns
-            reading = clocks.correct(event, profile)
+            reading = clocks.correct(event, profile, trip)
+            trip = None
             if reading is not None:
                 point = ClockPoint(event.received_ns, apparent_ns, reading.offset_ns, reading.uncertainty_ns)
                 history.points.append(point)
@@ -77,10 +79,15 @@ def clock_epochs(
         profile = profile_of(record.source)
         if (sources and record.source not in sources) or profile.clock is None or not is_learned(record, profile):
             continue
+        trip = record.round_trip
         for event in _events(record, profile):
-            if record.source not in looking:
-                looking[record.source] = LookBack(record.source, profile.clock)
-            looking[record.source].observe(event.time_ns, event.received_ns, sequence_of(event))
+            look = looking.get(record.source)
+            if look is None:
+                look = looking[record.source] = LookBack(record.source, profile.clock)
+            if trip is not None:
+                learn_round_trip(look.model, trip, event.received_ns)
+                trip = None
+            look.observe(event.time_ns, event.received_ns, sequence_of(event))
     return [stretch for source in sorted(looking) for stretch in looking[source].stretches()]
 
 

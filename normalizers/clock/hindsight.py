@@ -162,11 +162,14 @@ class LookBack:
     Args:
         source: Logical source id.
         policy: How its stamps reach us.
+
+    Attributes:
+        model: As far as it has learned; may be told bounds of the offset between two events.
     """
 
     def __init__(self, source: str, policy: ClockPolicy) -> None:
         self._source = source
-        self._model = ClockModel(policy)
+        self.model = ClockModel(policy)
         self._events = array("q"), array("q"), array("q")
         self._from_ns = 0
         self._count = 0
@@ -175,7 +178,7 @@ class LookBack:
 
     def observe(self, device_ns: int, received_ns: int, sequence: int | None) -> None:
         """Take the next event, in the order of receipt."""
-        model, last = self._model, self._last
+        model, last = self.model, self._last
         if last is None:
             self._from_ns = received_ns
         elif received_ns - self._from_ns >= SPAN_NS:
@@ -195,7 +198,7 @@ class LookBack:
         """Return what is known, oldest first; nothing can be observed after it."""
         received = self._events[0]
         if received:
-            self._cut(received[-1] + 1, self._model.present_epoch(received[-1]))
+            self._cut(received[-1] + 1, self.model.present_epoch(received[-1]))
         ended = [-1, *(each.known.number for each in self._cuts)]
         rows = [self._row(each, each.known.number != epoch) for each, epoch in zip(self._cuts, ended, strict=False)]
         for index, (before, after) in enumerate(pairwise(rows)):
@@ -207,7 +210,7 @@ class LookBack:
     def _cut(self, until_ns: int, known: Epoch) -> None:
         is_known = self._last is not None and self._last.status != "unknown" and self._count >= FEW
         if is_known and until_ns > self._from_ns:
-            self._cuts.append(_Cut(self._from_ns, until_ns, known, self._model.cell_ns))
+            self._cuts.append(_Cut(self._from_ns, until_ns, known, self.model.cell_ns))
         self._from_ns, self._count = until_ns, 0
 
     def _step(self, from_ns: int, ended: Epoch, last: ClockReading) -> None:
@@ -217,7 +220,7 @@ class LookBack:
         if self._cuts and self._cuts[-1].until_ns > from_ns:
             self._cuts[-1].until_ns = self._from_ns = from_ns
         elif last.status != "unknown" and self._count >= FEW and from_ns > self._from_ns:
-            self._cuts.append(_Cut(self._from_ns, from_ns, ended, self._model.cell_ns))
+            self._cuts.append(_Cut(self._from_ns, from_ns, ended, self.model.cell_ns))
         self._from_ns, self._count = from_ns, 0
 
     def _row(self, cut: _Cut, is_first: bool) -> Stretch:

@@ -85,9 +85,8 @@ class Clocks:
         self._last_ns[event.source] = event.received_ns
         if event.fields.get("event.action") in SET_ACTIONS:
             model.announce(event.received_ns)
-        if trip is not None and -_SKEW_NS <= event.received_ns - trip.answered_ns <= _HELD_NS:
-            low_ns, high_ns = trip.device_ns - trip.answered_ns, trip.device_ns + trip.cell_ns - trip.asked_ns
-            model.bound(trip.answered_ns, low_ns=low_ns, high_ns=high_ns)
+        if trip is not None:
+            learn_round_trip(model, trip, event.received_ns)
         sequence = sequence_of(event)
         device_ns = event.time_ns
         reading = model.observe(device_ns, event.received_ns, sequence=sequence)
@@ -163,6 +162,13 @@ class Clocks:
             self._yielded.pop(source, None)
             del self._last_ns[source]
             self._dirty.add(source)
+
+
+def learn_round_trip(model: ClockModel, trip: RoundTrip, received_ns: int) -> None:
+    """Bound an offset by what the device's clock showed between a question and its answer."""
+    if -_SKEW_NS <= received_ns - trip.answered_ns <= _HELD_NS:
+        low_ns, high_ns = trip.device_ns - trip.answered_ns, trip.device_ns + trip.cell_ns - trip.asked_ns
+        model.bound(trip.answered_ns, low_ns=low_ns, high_ns=high_ns)
 
 
 def is_learned(given: EcsEvent | RawRecord, profile: SourceProfile) -> bool:

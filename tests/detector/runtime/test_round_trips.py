@@ -13,6 +13,7 @@ from aiohttp import ClientSession, web
 from connectors.http_push import HttpPushListener
 from detector.alerting.times import utc
 from detector.runtime.clock import SystemClock
+from detector.runtime.clockhistory import clock_epochs, clock_history
 from detector.runtime.embedded.engine import EmbeddedEngine
 from detector.runtime.embedded.rawlog import recorded
 from detector.runtime.stages.clocks import read_clocks
@@ -84,4 +85,9 @@ async def test_the_date_of_a_polled_device_narrows_its_clock(tmp_path: Path) -> 
     kept = [each.record for each in recorded(tmp_path / "data" / "raw.db", SystemClock(), partitions=1)]
     assert {each.source for each in kept if each.round_trip is not None} == {"site/told"}
     assert len(kept) == 2 * POLLS
+    profiles = settings.profiles()
+    rows = {each.source: each for each in clock_epochs(kept, profiles.__getitem__)}
+    assert rows["site/told"].uncertainty_ns == told.uncertainty_ns < rows["site/bare"].uncertainty_ns
+    plotted = clock_history([each for each in kept if each.source == "site/told"], profiles["site/told"])
+    assert plotted.points[-1].uncertainty_ns == told.uncertainty_ns
     assert json.loads(kept[0].value)["event.action"] == "door-opened"
