@@ -46,8 +46,8 @@ class Announcer:
         told = ""
         while True:
             await asyncio.sleep(_LOOK_S)
-            loaded = self._bundles.loaded
-            if loaded == self._bundles.announced:
+            loaded = self._bundles.unannounced()
+            if loaded is None:
                 told = ""
             elif leads() and loaded != told and await self._announce(loaded, self._clock.now_ns() + ahead_ns):
                 told = loaded

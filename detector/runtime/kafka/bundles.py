@@ -57,12 +57,13 @@ class Bundles:
         self.announced: str | None = None
         self._here = {self.loaded: first}
         self._changes: list[Bundle] = []
+        self._is_news = True
         self._started_ns, self._max_wait_s = started_ns, max_wait_s
         self._waits_s: dict[str, float] = {}
 
     async def load(self, loaded: Loaded) -> None:
         """Have a bundle ready; it takes over when it is announced."""
-        self.loaded = loaded.ruleset.bundle_hash
+        self.loaded, self._is_news = loaded.ruleset.bundle_hash, True
         self._here.pop(self.loaded, None)
         self._here[self.loaded] = loaded
         while len(self._here) > MAX_KEPT:
@@ -74,7 +75,13 @@ class Bundles:
             return
         self.announced = bundle.bundle_hash
         if bundle.known_at_ns > self._started_ns:
+            # Others have rules that never were here: those here are older, whoever leads from now on.
+            self._is_news = self._is_news and bundle.bundle_hash in self._here
             self._changes = [*self._changes, bundle][-MAX_KEPT:]
+
+    def unannounced(self) -> str | None:
+        """Return the hash of what is to be announced; None when it was, or when others have newer rules."""
+        return self.loaded if self._is_news and self.loaded != self.announced else None
 
     def stage(self, name: str, bundle_hash: str) -> Stage:
         """Return a stage under the bundle that a task was left with, else under the one on disk."""

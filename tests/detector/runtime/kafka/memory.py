@@ -96,6 +96,10 @@ class MemoryLine:
         """Return alert id and number of every revision."""
         return [(each.key, dict(each.headers)["revision"]) for each in self._logs[self._names.alerts, 0]]
 
+    def applied(self, name: str) -> int:
+        """Return how many records the open tasks of a stage have applied, taken together."""
+        return sum(life.position for (stage, _), life in self._lives.items() if stage == name)
+
     def raw_ids(self) -> list[str]:
         """Return source and id of each record of the raw log."""
         logs = [log for (topic, _), log in sorted(self._logs.items()) if topic == self._names.raw]
