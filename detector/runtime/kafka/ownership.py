@@ -179,7 +179,7 @@ class Ownership:
 
     async def _hold(self, partition: int) -> None:
         poison = self._poison.setdefault(partition, Poison())
-        while True:
+        while self._holds(partition):
             if not self.is_suspended and self._may_open(partition):
                 life = TaskLife(self.stage, partition, self._around, poison)
                 try:
@@ -213,10 +213,16 @@ class Ownership:
             _log.error("task_held_back", stage=self.stage.name, partition=partition, error=problem)
         self.problems[partition] = problem
 
+    def _holds(self, partition: int) -> bool:
+        """Tell whether a partition is still ours: closing a client may swallow that we were cancelled."""
+        return self._holders.get(partition) is asyncio.current_task()
+
     async def _live(self, life: TaskLife) -> None:
         """Keep a task alive until rules take over that need to read its state anew."""
         began = time.monotonic()
         await life.open()
+        if not self._holds(life.partition):
+            return
         self.problems.pop(life.partition, None)
         self.lives[life.partition] = life
         _log.info(
