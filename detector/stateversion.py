@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from detector.errors import StateError
 
-VERSION = 2
-"""2: alerts name their bundle, activations their place; engine events that were taken, matches for rules to come."""
+VERSION = 3
+"""2: alerts name their bundle, activations their place; engine events that were taken, matches for rules to come.
+3: clocks remember the bounds that round trips give."""
 
 OLDEST = 1
 """The first that can still be read."""
