@@ -22,6 +22,8 @@ class ZeekRow:
     def text(self, name: str) -> str | None:
         """Return a field as text."""
         value = self._row.get(name)
+        if value is None:
+            return None
         if isinstance(value, list):
             value = ",".join(str(each) for each in value[:64])
         if isinstance(value, bool):
@@ -31,7 +33,10 @@ class ZeekRow:
 
     def number(self, name: str) -> int | None:
         """Return a field as a whole number, None when it is none."""
-        found = self.text(name)
+        value = self._row.get(name)
+        if value.__class__ is int:
+            return int(value)
+        found = None if value is None else self.text(name)
         if found is None:
             return None
         try:

@@ -61,6 +61,8 @@ def related_of(steps: Iterable[Step], fields: Mapping[str, Value]) -> dict[str, 
 def texts_at(fields: Mapping[str, Value], path: str) -> list[str]:
     """Return a field's values as texts."""
     value = fields.get(path)
+    if value is None:
+        return []
     return [str(each) for each in (value if isinstance(value, list) else [value]) if each not in (None, "")]
 
 

@@ -12,6 +12,7 @@ The third is what evtx_dump, Chainsaw and Hayabusa make of an .evtx file.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -34,6 +35,9 @@ MAX_DEPTH = 8
 
 MAX_DIGITS = 18
 """Of a record number: it is a long in ECS."""
+
+_ATTRIBUTES = frozenset("@#")
+"""What names of attributes begin with where XML was made JSON."""
 
 _NOT_DATA = frozenset(
     {
@@ -110,7 +114,7 @@ def read_windows_event(record: RawRecord, source: SourceProfile) -> WindowsEvent
         raise MissingFieldError("host.name")
     if not isinstance(layout.stamp, str):
         raise BadTimestampError(layout.stamp, "an ISO 8601 time in @timestamp")
-    given = dict(_given(layout.data))
+    given = _given(layout.data)
     return WindowsEvent(
         code=int(number),
         channel=text(layout.channel) or "",
@@ -181,19 +185,23 @@ def _leaves(content: dict[str, Any], depth: int) -> Iterator[tuple[str, Any]]:
             yield from _leaves(value, depth + 1)
 
 
-def _given(data: dict[str, Any]) -> Iterator[tuple[str, Value]]:
-    for name, value in list(data.items())[:MAX_DATA]:
+def _given(data: dict[str, Any]) -> dict[str, Value]:
+    given: dict[str, Value] = {}
+    for name, value in islice(data.items(), MAX_DATA):
         # Sigma's names have no spaces where Windows' have: "Threat Name" is ThreatName.
         key = name.replace(" ", "")
-        if key.startswith(("@", "#")):
+        if key[:1] in _ATTRIBUTES:
             continue
         if isinstance(value, list):
-            yield key, [_scalar(each) for each in value[:MAX_DATA]]
+            given[key] = [_scalar(each) for each in value[:MAX_DATA]]
         elif value is not None and not isinstance(value, dict):
-            yield key, _scalar(value)
+            given[key] = _scalar(value)
+    return given
 
 
 def _scalar(value: object) -> Scalar:
+    if isinstance(value, str):
+        return value[:MAX_TEXT]
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value)[:MAX_TEXT]

@@ -175,9 +175,11 @@ def _soil_sense(task: SenseTask, key: bytes) -> None:
     name, hearing = key[1:].decode(), task._hearing
     match key[:1]:
         case b"i":
-            task._dirty.add(key)
-        case b"w" | b"r":
-            hearing._silence._dirty.add(key)
+            task._dirty.add(name)
+        case b"w":
+            hearing._silence._heard.add(name)
+        case b"r":
+            hearing._silence._learned.add(name)
         case b"j":
             hearing._journals._dirty.add(name)
         case b"h":

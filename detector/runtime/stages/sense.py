@@ -128,7 +128,7 @@ class SenseTask:
         self._clocks = Clocks(parts.silence, parts.hindsight)
         self._own = OwnEvents()
         self._positions: dict[str, int] = {}
-        self._dirty: set[bytes] = set()
+        self._dirty: set[str] = set()
 
     def process(self, records: Sequence[LogRecord]) -> list[Output]:
         """Apply raw records and ticks in log order."""
@@ -156,9 +156,9 @@ class SenseTask:
 
     def dirty(self) -> Iterator[tuple[bytes, bytes | None]]:
         """Yield what was heard of which source, what is known of its clock, and how far each input has come."""
-        for key in sorted(self._dirty):
-            position = self._positions.get(key[1:].decode())
-            yield key, None if position is None else sealed(_encoder.encode(position))
+        for name in sorted(self._dirty):
+            position = self._positions.get(name)
+            yield b"i" + name.encode(), None if position is None else sealed(_encoder.encode(position))
         self._dirty.clear()
         for key, state in (*self._hearing.dirty(), *self._clocks.dirty(), *self._own.dirty()):
             yield key, None if state is None else sealed(state)
@@ -282,11 +282,11 @@ class SenseTask:
             return True
         self._positions.pop(entry.input, None)
         self._positions[entry.input] = entry.position
-        self._dirty.add(b"i" + entry.input.encode())
+        self._dirty.add(entry.input)
         if len(self._positions) > MAX_INPUTS:
             oldest = next(iter(self._positions))
             del self._positions[oldest]
-            self._dirty.add(b"i" + oldest.encode())
+            self._dirty.add(oldest)
         return False
 
 

@@ -93,7 +93,9 @@ class Silence:
         # One entry a source is valid, the one in `_due_ns`: never later than the silence is to be told.
         self._timers: list[tuple[int, str]] = []
         self._due_ns: dict[str, int] = {}
-        self._dirty: set[bytes] = set()
+        # Sources whose `Watched` or rhythm changed.
+        self._heard: set[str] = set()
+        self._learned: set[str] = set()
         self.forgotten = 0
         self._told: list[EngineEvent] = []
 
@@ -107,7 +109,7 @@ class Silence:
         if now_ns >= watched.until_ns or now_ns - watched.last_ns > watched.quiet_ns:
             self._hear_after_a_gap(entry, watched)
         watched.last_ns, watched.record_id, watched.dataset = now_ns, entry.record.id, entry.record.dataset
-        self._dirty.add(b"w" + source.encode())
+        self._heard.add(source)
 
     def note(self, event: EcsEvent) -> None:
         """Learn of which domain a source is."""
@@ -127,7 +129,7 @@ class Silence:
             deadline_ns = self._deadline_ns(source, watched)
             if deadline_ns is not None and deadline_ns < clock_ns:
                 watched.is_silent = True
-                self._dirty.add(b"w" + source.encode())
+                self._heard.add(source)
                 self._tell("source-silent", source, watched, deadline_ns, watched.record_id)
             elif deadline_ns is not None:
                 self._set(source, deadline_ns)
@@ -139,15 +141,14 @@ class Silence:
 
     def dirty(self) -> Iterator[tuple[bytes, bytes | None]]:
         """Yield what changed since the last call."""
-        for key in sorted(self._dirty):
-            source = key[1:].decode()
-            if key[:1] == b"w":
-                watched = self._watched.get(source)
-                yield key, None if watched is None else _encoder.encode(watched)
-            else:
-                rhythm = self._rhythms.get(source)
-                yield key, None if rhythm is None else rhythm.snapshot()
-        self._dirty.clear()
+        for source in sorted(self._learned):
+            rhythm = self._rhythms.get(source)
+            yield b"r" + source.encode(), None if rhythm is None else rhythm.snapshot()
+        for source in sorted(self._heard):
+            watched = self._watched.get(source)
+            yield b"w" + source.encode(), None if watched is None else _encoder.encode(watched)
+        self._learned.clear()
+        self._heard.clear()
 
     def restore(self, key: bytes, state: bytes) -> None:
         """Take back one entry."""
@@ -168,7 +169,8 @@ class Silence:
 
     def succeed(self, before: Silence) -> None:
         """Go on, under other settings or rules, with what another one remembers."""
-        self._watched, self._rhythms, self._dirty = before._watched, before._rhythms, before._dirty
+        self._watched, self._rhythms = before._watched, before._rhythms
+        self._heard, self._learned = before._heard, before._learned
         self.restored()
 
     def _hear_after_a_gap(self, entry: Record, watched: Watched) -> None:
@@ -197,7 +199,7 @@ class Silence:
         if rhythm is None:
             self._rhythms[source] = rhythm = Rhythm()
         rhythm.learn(watched.last_ns, now_ns, since_ns=watched.since_ns, floor_ns=floor_ns)
-        self._dirty.add(b"r" + source.encode())
+        self._learned.add(source)
         return max(rhythm.longest_ns(now_ns // HOUR_NS), UNNOTICED_NS)
 
     def _deadline_ns(self, source: str, watched: Watched) -> int | None:
@@ -229,10 +231,10 @@ class Silence:
         if source is None:
             return
         del self._watched[source]
-        self._dirty.add(b"w" + source.encode())
+        self._heard.add(source)
         self._due_ns.pop(source, None)
         if self._rhythms.pop(source, None) is not None:
-            self._dirty.add(b"r" + source.encode())
+            self._learned.add(source)
         self.forgotten += 1
 
     def _tell(self, kind: str, source: str, watched: Watched, time_ns: int, record_id: str) -> None:
