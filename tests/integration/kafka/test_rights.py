@@ -53,9 +53,7 @@ def login(guarded_kafka: GuardedBroker, authority: Authority, password_file: Pat
 
     path = tmp_path_factory.mktemp("rights") / "isthmus.yml"
     path.write_text(_settings(arguments("isthmus-operator"), authority, password_file))
-    printed = CliRunner().invoke(main, ["topics", "acls", "-c", str(path)])
-    commands = [line for line in printed.stdout.splitlines() if not line.startswith("#")]
-    asyncio.run(_give(guarded_kafka.bootstrap, commands))
+    asyncio.run(_give(guarded_kafka.bootstrap, _printed(path)))
     check = CliRunner().invoke(main, ["topics", "check", "-c", str(path)])
     assert (check.exit_code, "0 of 14 topics" in check.stderr) == (1, True), check.output
     assert asyncio.run(_own_topics(guarded_kafka.bootstrap)) == [], "asking for topics has made some"
@@ -64,9 +62,15 @@ def login(guarded_kafka: GuardedBroker, authority: Authority, password_file: Pat
     return arguments
 
 
-def _settings(client: dict[str, Any], authority: Authority, password_file: Path) -> str:
+def _printed(settings: Path) -> list[str]:
+    """Return the commands that `isthmus topics acls` prints."""
+    printed = CliRunner().invoke(main, ["topics", "acls", "-c", str(settings)])
+    return [line for line in printed.stdout.splitlines() if not line.startswith("#")]
+
+
+def _settings(client: dict[str, Any], authority: Authority, password_file: Path, prefix: str = "isthmus") -> str:
     return (
-        f"kafka:\n  replication: 1\n  partitions: {{raw: 2, candidates: 2}}\n  connection:\n"
+        f"kafka:\n  prefix: {prefix}\n  replication: 1\n  partitions: {{raw: 2, candidates: 2}}\n  connection:\n"
         f"    brokers: {client['bootstrap_servers']}\n    tls: {{ca: {authority.certificate}}}\n"
         f"    sasl: {{user: {client['sasl_plain_username']}, password_file: {password_file}}}\n"
     )
@@ -170,8 +174,12 @@ async def test_a_connector_cannot_fence_a_worker(login: Login) -> None:
         await asyncio.wait_for(producing.__aenter__(), 20)
 
 
+PLANT = TopicNames("plant")
+"""Apart from the others: what they wrote by hand is no state that a worker could read."""
+
+
 class Plant:
-    """A connector and a worker, each with its own account."""
+    """A connector and a worker, each with its own account, on topics of their own."""
 
     def __init__(self, folder: Path, login: Login, authority: Authority, password_file: Path) -> None:
         port, pages = free_ports(2)
@@ -182,14 +190,23 @@ class Plant:
         connect, worker = folder / "connect.yml", folder / "worker.yml"
         connect.write_text(
             f"{both}inputs: [{{type: http, port: {port}}}]\nhttp: {{port: {pages}}}\n"
-            + _settings(login("isthmus-connector"), authority, password_file)
+            + _settings(login("isthmus-connector"), authority, password_file, PLANT.prefix)
         )
         worker.write_text(
             f"{both}sinks: [{{type: ndjson, path: {self._alerts}}}]\nhttp: {{enabled: false}}\n"
-            + _settings(login("isthmus-worker"), authority, password_file)
+            + _settings(login("isthmus-worker"), authority, password_file, PLANT.prefix)
         )
-        self.connect = WorkerProcess(connect, "connect", command="connect", instance="1")
-        self.worker = WorkerProcess(worker, "worker")
+        operator = folder / "operator.yml"
+        operator.write_text(_settings(login("isthmus-operator"), authority, password_file, PLANT.prefix))
+        self.rights = _printed(operator)
+        self.operator, self._connect, self._worker = operator, connect, worker
+
+    def start(self) -> None:
+        """Make the topics, and start both."""
+        applied = CliRunner().invoke(main, ["topics", "apply", "-c", str(self.operator)])
+        assert applied.exit_code == 0, applied.output
+        self.connect = WorkerProcess(self._connect, "connect", command="connect", instance="1")
+        self.worker = WorkerProcess(self._worker, "worker")
 
     async def force(self, door: str) -> None:
         """Let a door be forced, which is an alert by itself."""
@@ -221,7 +238,7 @@ async def _right_to_alerts(bootstrap: str, request: type[CreateAclsRequest | Del
     client = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await client.start()
     for operation in (_OPERATIONS["Read"], _OPERATIONS["Write"]):
-        await client._send_to_controller(request(2, NAMES.alerts, 3, "User:isthmus-worker", "*", operation, 3))
+        await client._send_to_controller(request(2, PLANT.alerts, 3, "User:isthmus-worker", "*", operation, 3))
     await client.close()
 
 
@@ -230,13 +247,15 @@ async def test_processes_work_with_their_rights_and_name_one_that_is_missing(
 ) -> None:
     """Connector, worker and its sink; a right that is taken away is named, and nothing is lost until it is back."""
     plant = Plant(tmp_path, login, authority, password_file)
+    await _give(guarded_kafka.bootstrap, plant.rights)
+    await asyncio.to_thread(plant.start)
     try:
         await plant.connect.at_work(said=b"listening")
         await plant.force("door-1")
         await plant.until_alert("door-1")
         await _right_to_alerts(guarded_kafka.bootstrap, DeleteAclsRequest)
         await plant.force("door-2")
-        await plant.until_said(f"does not let us do this with topic {NAMES.alerts}: compare its ACLs")
+        await plant.until_said(f"does not let us do this with topic {PLANT.alerts}: compare its ACLs")
         await _right_to_alerts(guarded_kafka.bootstrap, CreateAclsRequest)
         await plant.until_alert("door-2")
         assert [plant.worker.stop(), plant.connect.stop()] == [0, 0]
