@@ -79,10 +79,13 @@ class SilenceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         learn: Learn how long each source without an `expectation` is usually silent, by the hour of the week.
         floor: A silence shorter than this is never told of such a source.
+        blink: An engine that was away for no longer than this, as in a restart, counts as having watched: senders
+            repeat or keep what they could not send. Longer, and no absence is believed over that time.
     """
 
     learn: bool = True
     floor: Duration = parse_duration("10m")
+    blink: Duration = parse_duration("30s")
 
 
 class HttpSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -49,6 +49,18 @@ class Tick(msgspec.Struct, frozen=True):
     clock_ns: int | None = None
 
 
+class Unwatched(msgspec.Struct, frozen=True, order=True):
+    """A stretch of time in which nobody took records in.
+
+    Attributes:
+        from_ns: Its begin; None: since ever, as before the engine first ran.
+        to_ns: Its end; what comes from then on is watched.
+    """
+
+    from_ns: int | None
+    to_ns: int
+
+
 class Heard(msgspec.Struct, frozen=True):
     """Liveness of one source that covers some rule.
 
@@ -71,12 +83,14 @@ class PartitionClock(msgspec.Struct, frozen=True):
         clock_ns: Nothing with a smaller `ready_ns` follows from it.
         generation: Rises with each new owner of the partition; lower ones are ignored.
         sources: Liveness of the sources that cover rules.
+        unwatched: When nobody took records in, as far as that was learned since the last clock.
     """
 
     partition: int
     clock_ns: int
     generation: int
     sources: tuple[Heard, ...] = ()
+    unwatched: tuple[Unwatched, ...] = ()
 
 
 class Bundle(msgspec.Struct, frozen=True):
@@ -91,7 +105,7 @@ class Bundle(msgspec.Struct, frozen=True):
     known_at_ns: int
 
 
-LogRecord = Record | EcsEvent | Candidate | AlertDraft | Tick | PartitionClock | ContextRows | Bundle
+LogRecord = Record | EcsEvent | Candidate | AlertDraft | Tick | PartitionClock | ContextRows | Bundle | Unwatched
 
 
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):

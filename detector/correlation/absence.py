@@ -16,6 +16,8 @@ from detector.correlation.ordering import NOT_YET
 from detector.correlation.plan import CorrelationSettings
 from detector.correlation.triggered import TriggeredGroup
 from detector.rules.model import CorrelationRule
+from detector.task import Unwatched
+from normalizers.timestamps import format_utc
 
 
 class AbsenceGroup(TriggeredGroup):
@@ -28,7 +30,7 @@ class AbsenceGroup(TriggeredGroup):
         self._absence = absence
         looks_ahead = absence.when != "before" and absence.until is None
         self._least_after_ns = self._plan.rule.timespan_ns if looks_ahead else 0
-        self._liveness = watch.liveness
+        self._watch = watch
         self._active_ns = watch.activated_ns.get(composer.plan.rule.meta.id, NOT_YET)
         self._partner_uncertainty_ns = settings.partner_uncertainty_ns
         self._assume_covered = settings.assume_covered
@@ -78,9 +80,12 @@ class AbsenceGroup(TriggeredGroup):
         start_ns, end_ns = self._span(trigger)
         if start_ns < self._active_ns:
             return [Blind("", "it began before the rule was there")]
+        away = self._watch.gap_in(start_ns, end_ns + self._plan.lateness_ns)
+        if away is not None:
+            return [Blind("", f"nobody was listening {_between(away)}")]
         site = trigger.fields.get("convergence.location.site")
         near = tuple(each for each in self._plan.expectations if None in (each.site, site) or each.site == site)
-        return self._liveness.blind_spots(near, start_ns, end_ns, self._plan.span_ns)
+        return self._watch.liveness.blind_spots(near, start_ns, end_ns, self._plan.span_ns)
 
     def _joined(self, candidate: Candidate, order_ns: int, effects: Effects, changes: Changes) -> None:
         """Withdraw what a late partner overturns."""
@@ -126,6 +131,11 @@ def span_of(rule: CorrelationRule, trigger: Candidate) -> tuple[int, int]:
         wanted_ns = (end_ns - trigger.time_ns if end_ns is not None else 0) + rule.timespan_ns
         after_ns = min(max(wanted_ns, 0), absence.cap_ns or rule.timespan_ns)
     return trigger.time_ns - before_ns, trigger.time_ns + after_ns
+
+
+def _between(away: Unwatched) -> str:
+    end = format_utc(away.to_ns)
+    return f"before {end}" if away.from_ns is None else f"from {format_utc(away.from_ns)} to {end}"
 
 
 def _date_ns(value: object) -> int | None:

@@ -20,12 +20,15 @@ from detector.correlation.watermark import Watermark
 from detector.errors import StateError
 from detector.rules.model import CorrelationRule, RuleSet
 from detector.stateversion import opened, sealed
-from detector.task import Bundle, LogRecord, Output, PartitionClock, Tick
+from detector.task import Bundle, LogRecord, Output, PartitionClock, Tick, Unwatched
 
 MAX_WAIT_NS = 60_000_000_000
 """How long a partition may stand still before correlations that need no silence go on without it."""
 
 LEVELS = (1, 2, 3)
+
+_AWAY = b"a"
+"""Key of the stretches in which nobody took records in."""
 
 _SPREAD: Mapping[str, str] = {}
 _encoder = msgspec.msgpack.Encoder()
@@ -33,11 +36,14 @@ _log = structlog.get_logger(__name__)
 
 
 class _Progress(msgspec.Struct):
-    """How far the task has come: clocks of the raw partitions, watermarks by level, begin of watching."""
+    """How far the task has come: clocks of the raw partitions, watermarks by level.
+
+    Before there were stretches in which nobody took records in, the begin of watching stood here: it is read only.
+    """
 
     clocks: dict[int, tuple[int, int]]
     passed: dict[int, tuple[int, int]]
-    watched_from_ns: int | None
+    watched_from_ns: int | None = None
 
 
 class Activation(msgspec.Struct, frozen=True, array_like=True):
@@ -171,7 +177,10 @@ class Correlator:
                 for partition, (clock_ns, generation) in progress.clocks.items():
                     self._watermark.report(partition, clock_ns, generation)
                 self._passed.update(progress.passed)
-                self._watch.from_ns = progress.watched_from_ns
+                if progress.watched_from_ns is not None:
+                    self._watch.miss(Unwatched(None, progress.watched_from_ns))
+            elif key == _AWAY:
+                self._watch.away = msgspec.msgpack.decode(body, type=list[Unwatched])
             elif key == b"m":
                 self._activations = msgspec.msgpack.decode(body, type=dict[str, Activation])
             elif key[:1] == b"h":
@@ -279,8 +288,9 @@ class Correlator:
         self._levels[self._level_of.get(candidate.correlation_id, 1)].add(candidate)
 
     def _hear(self, clock: PartitionClock) -> None:
-        if self._watch.from_ns is None:
-            self._watch.from_ns = clock.clock_ns if clock.clock_ns != NOT_YET else None
+        for away in clock.unwatched:
+            if self._watch.miss(away):
+                self._dirty[_AWAY] = self._watch.away
         self._watermark.report(clock.partition, clock.clock_ns, clock.generation)
         for heard in clock.sources:
             if self._watch.liveness.hear(heard.source, Run(heard.run_start_ns, heard.last_ns)):
@@ -293,7 +303,7 @@ class Correlator:
             passed = (max(strict_ns, self._passed[number][0]), max(eager_ns, self._passed[number][1]))
             if passed != self._passed[number]:
                 self._passed[number] = passed
-                self._dirty[b"p"] = _Progress(self._watermark.entries(), self._passed, self._watch.from_ns)
+                self._dirty[b"p"] = _Progress(self._watermark.entries(), self._passed)
             for output in level.take():
                 if isinstance(output, Candidate):
                     self._take(output)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Literal
 
 from detector.candidate import Candidate, GroupKey
@@ -11,6 +10,7 @@ from detector.correlation.effects import Effects
 from detector.correlation.group import Changes
 from detector.correlation.hit import Hit
 from detector.correlation.keys import canonical_text, is_folded
+from detector.correlation.liveness import Watch
 from detector.correlation.plan import CorrelationSettings
 from detector.correlation.thresholds import all_hold, only_grow
 from detector.correlation.triggered import TriggeredGroup
@@ -26,15 +26,13 @@ class DuringGroup(TriggeredGroup):
     certainly before the trigger; within one source stamps are compared as they are, as one clock made both.
     """
 
-    def __init__(
-        self, composer: Composer, key: GroupKey, settings: CorrelationSettings, watched_from: Callable[[], int]
-    ) -> None:
+    def __init__(self, composer: Composer, key: GroupKey, settings: CorrelationSettings, watch: Watch) -> None:
         during = composer.plan.rule.during
         assert during is not None  # noqa: S101  the level picks the class by this
         super().__init__(composer, key, (during.trigger,), settings.max_candidates)
         self._during = during
         self._partner_rules = frozenset((*during.open, *during.close))
-        self._watched_from = watched_from
+        self._watch = watch
         # What the engine notices began with the engine: nothing of it was open before.
         self._is_own = all(settings.is_own(rule) for rule in during.open)
         self._partner_uncertainty_ns = settings.partner_uncertainty_ns
@@ -54,7 +52,7 @@ class DuringGroup(TriggeredGroup):
 
     def _hit(self, trigger: Candidate) -> Hit | None:
         openers = self._open_at(trigger)
-        watched = self._is_own or self._watched_from() <= trigger.time_ns - self._during.max_age_ns
+        watched = self._is_own or self._was_watched(trigger)
         known = watched or only_grow(self._during.count)
         if not known or not all_hold(self._during.count, len(openers)):
             return None
@@ -71,6 +69,10 @@ class DuringGroup(TriggeredGroup):
             reason=f"{len(openers)} open at that time",
             fields=added,
         )
+
+    def _was_watched(self, trigger: Candidate) -> bool:
+        start_ns = trigger.time_ns - self._during.max_age_ns
+        return self._watch.covers(self._plan.rule.meta.id, start_ns, trigger.time_ns)
 
     def _order(self, openers: list[Candidate], trigger: Candidate) -> Literal["certain", "possible"] | None:
         """Tell whether all that is open was certainly opened before the trigger; None when nothing is open."""

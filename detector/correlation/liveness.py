@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import msgspec
 
-from detector.correlation.ordering import END_OF_INPUT
+from detector.correlation.ordering import END_OF_INPUT, NOT_YET
 from detector.correlation.plan import Expectations, Expected
+from detector.task import Unwatched
 
 MAX_RUNS = 256
 """Runs remembered of one source; a source that falls silent more often covers nothing long anyway."""
+
+MAX_AWAY = 256
+"""Stretches remembered in which nobody listened; who is restarted more often is watched by nobody anyway."""
 
 
 class Blind(msgspec.Struct, frozen=True):
@@ -40,24 +44,54 @@ class Run(msgspec.Struct, frozen=True):
 
 
 class Watch:
-    """What the task has been told of its sources.
+    """What the task has been told of its sources, and of the times in which nobody took their records in.
 
     Attributes:
         liveness: Runs of the covering sources.
-        from_ns: Since when everything is watched; None while nothing has been heard.
+        away: When nobody did, in order of time; at most `MAX_AWAY`, of which the first names the begin of watching.
         activated_ns: Correlation id to when it became active, for those that did so later than the first.
     """
 
     def __init__(self, from_ns: int | None) -> None:
         self.liveness = Liveness()
-        self.from_ns = from_ns
+        self.away: list[Unwatched] = [] if from_ns is None else [Unwatched(None, from_ns)]
         self.activated_ns: dict[str, int] = {}
 
+    @property
+    def from_ns(self) -> int:
+        """Since when everything is watched, but for later gaps; the end of time while no partition has said so."""
+        return self.away[0].to_ns if self.away else END_OF_INPUT
+
+    def miss(self, away: Unwatched) -> bool:
+        """Learn that nobody took records in for a time; returns whether it is news.
+
+        Every partition has a begin of its own; everything is watched once the last of them is.
+        """
+        if away.from_ns is None:
+            if self.away and away.to_ns <= self.from_ns:
+                return False
+            self.away[:1] = [away]
+            return True
+        if away in self.away:
+            return False
+        first, *others = self.away or [Unwatched(None, away.to_ns)]
+        self.away = [first, *sorted([*others, away], key=lambda each: each.to_ns)[1 - MAX_AWAY :]]
+        return True
+
     def since(self, correlation_id: str) -> int:
-        """Return since when everything is watched for a correlation; the end of time while nothing has been heard."""
-        if self.from_ns is None:
-            return END_OF_INPUT
-        return max(self.from_ns, self.activated_ns.get(correlation_id, self.from_ns))
+        """Return since when everything is watched for a correlation, but for later gaps."""
+        return max(self.from_ns, self.activated_ns.get(correlation_id, NOT_YET))
+
+    def gap_in(self, start_ns: int, end_ns: int) -> Unwatched | None:
+        """Return the newest stretch within a span in which nobody took records in."""
+        if self.from_ns > start_ns:
+            return Unwatched(None, self.from_ns)
+        within = (each for each in reversed(self.away) if each.to_ns > start_ns and (each.from_ns or NOT_YET) < end_ns)
+        return next(within, None)
+
+    def covers(self, correlation_id: str, start_ns: int, end_ns: int) -> bool:
+        """Return whether a correlation was there, and records were taken in, throughout a span."""
+        return self.since(correlation_id) <= start_ns and self.gap_in(start_ns, end_ns) is None
 
 
 class Liveness:
@@ -79,18 +113,6 @@ class Liveness:
         runs.sort(key=lambda each: each.start_ns)
         del runs[: len(runs) - MAX_RUNS]
         return True
-
-    def forget_before(self, time_ns: int) -> list[str]:
-        """Drop runs that ended before a time, and return the sources that changed."""
-        changed = list[str]()
-        for source, runs in self._runs.items():
-            kept = [run for run in runs if run.last_ns >= time_ns]
-            # The last run stays: it tells when the source was heard at all.
-            kept = kept or runs[-1:]
-            if len(kept) < len(runs):
-                self._runs[source] = kept
-                changed.append(source)
-        return changed
 
     def runs(self, source: str) -> list[Run]:
         """Return the runs of a source, oldest first."""

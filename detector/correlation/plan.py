@@ -52,7 +52,7 @@ class CorrelationSettings(msgspec.Struct, frozen=True, kw_only=True):
         context_wait_ns: Longest wait for a missing row.
         expectations: Rule id of a partner that an absence misses to the sources that would report it.
         partner_uncertainty_ns: Largest uncertainty configured for any source.
-        watched_from_ns: Since when everything is watched; None: since the first clock that is seen.
+        watched_from_ns: Since when everything is watched; None: since the clocks of the partitions say so.
         max_candidates: Bound of one group.
         budget: Bound of all groups of one correlation.
         is_stored: State is taken by checkpoints; false where nothing is to be restored.

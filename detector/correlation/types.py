@@ -27,7 +27,7 @@ def group_maker(composer: Composer, settings: CorrelationSettings, watch: Watch)
     if rule.absence is not None:
         return lambda key: AbsenceGroup(composer, key, settings, watch)
     if rule.during is not None:
-        return lambda key: DuringGroup(composer, key, settings, partial(watch.since, rule.meta.id))
+        return lambda key: DuringGroup(composer, key, settings, watch)
     if rule.first_seen is not None:
         since_ns = settings.learns_from_ns or partial(watch.since, rule.meta.id)
         learning = Learning(composer, settings, since_ns)

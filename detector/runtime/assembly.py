@@ -19,6 +19,7 @@ from detector.rules.logsources import LogSourceMap
 from detector.rules.model import RuleSet
 from detector.rules.placeholders import context_lists
 from detector.runtime.canary.records import RULES as CANARY_RULES
+from detector.runtime.partitioner import partition_of
 from detector.runtime.reach import Reach
 from detector.runtime.stages.group import GroupTask
 from detector.runtime.stages.sense import SenseParts, SenseTask
@@ -91,6 +92,7 @@ class TaskMaker:
             profile_of=profile_of,
             covering=self.reach.covering(),
             silence=_silence(settings, profile_of),
+            expected=_expected(settings, raw_partitions),
             fed=self.reach.fed,
             hindsight=hindsight,
         )
@@ -136,4 +138,14 @@ def _silence(settings: Settings, profile_of: Callable[[str], SourceProfile]) -> 
         floor_ns=int(settings.silence.floor) if settings.silence.learn else None,
         behind=Counter(each.collector for each in settings.sources.values() if each.collector is not None),
         named=frozenset(settings.sources),
+        blink_ns=int(settings.silence.blink),
     )
+
+
+def _expected(settings: Settings, partitions: int) -> list[dict[str, str]]:
+    """Return the sources with a stated expectation, to their datasets, by raw partition."""
+    found = [dict[str, str]() for _ in range(partitions)]
+    for source, each in settings.sources.items():
+        if each.expectation is not None:
+            found[partition_of(source, partitions)][source] = each.dataset or ""
+    return found

@@ -13,6 +13,7 @@ from detector.correlation.correlator import Correlator
 from detector.runtime.embedded.enginelog import engine_event_row
 from detector.runtime.embedded.rawlog import LoggedRecord, RawLog
 from detector.runtime.embedded.store import Checkpoint, EngineStore, StateChange
+from detector.runtime.enginelog import unwatched_in
 from detector.runtime.failpoint import failpoint
 from detector.runtime.partitioner import partition_of
 from detector.runtime.stages.group import GroupTask
@@ -96,7 +97,7 @@ class Driver:
         self._feeds = feeds
         self._keep_events = keep_events
         self.position = store.position()
-        self._pending = Checkpoint(self.position, [], [], [], [], [], [])
+        self._pending = Checkpoint(self.position)
         self._batch_was_read = False
         self._ahead: list[LoggedRecord] = []
 
@@ -161,13 +162,14 @@ class Driver:
         """Commit everything since the last checkpoint in one transaction; nothing to do is nothing done."""
         pending = self._pending
         pending.position = self.position
+        pending.watched_ns = self._rawlog.frontier_ns()
         for stage, partition, task in self._named_tasks():
             entries = list(task.dirty())
             if entries:
                 pending.states.append(StateChange(stage, partition, entries))
         if self._batch_was_read or pending.states or pending.alerts or pending.dead_letters or pending.engine_events:
             self._store.commit(pending)
-        self._pending = Checkpoint(self.position, [], [], [], [], [], [])
+        self._pending = Checkpoint(self.position)
         self._batch_was_read = False
 
     @property
@@ -205,6 +207,10 @@ class Driver:
         self._batch_was_read = self._batch_was_read or bool(batch)
         shares = [list[LogRecord]() for _ in self._stages.sense]
         for logged in batch:
+            if (away := unwatched_in(logged.entry.record)) is not None:
+                # It is about every source, and in the raw log so that a replay finds it at the same place.
+                for share in shares:
+                    share.append(away)
             shares[logged.partition].append(logged.entry)
         outputs = list[Output]()
         for task, share in zip(self._stages.sense, shares, strict=True):

@@ -23,10 +23,12 @@ from detector.runtime.clock import Clock
 from detector.runtime.embedded.assembly import Assembly, assemble
 from detector.runtime.embedded.delivery import MAX_BACKLOG, Delivery
 from detector.runtime.embedded.driver import Progress
+from detector.runtime.embedded.enginelog import begin_watch
 from detector.runtime.embedded.eventdelivery import EventDelivery
 from detector.runtime.embedded.intake import BatchingIntake
 from detector.runtime.embedded.metrics import EngineMetrics
 from detector.runtime.embedded.pages import Pages
+from detector.runtime.embedded.store import WATCHED
 from detector.runtime.embedded.worker import Worker
 from detector.runtime.filterwatch import FilterWatch
 from detector.runtime.reloading import RuleReload
@@ -58,7 +60,7 @@ class EmbeddedEngine:
             checkpoint_s=settings.checkpoint / 10**9,
             on_progress=self._progressed,
             on_alerts=self._committed,
-            housekeep=parts.context.refresh,
+            housekeep=self._refresh,
         )
         self.reloading = RuleReload(
             settings,
@@ -99,6 +101,7 @@ class EmbeddedEngine:
             ConnectorSettingsError: A file that an input needs cannot be read.
         """
         every_s = self._settings.canary.every / 10**9
+        begin_watch(self.parts.rawlog, self.parts.store)
         self.intake.start()
         self._delivery.start()
         self._events.start()
@@ -138,6 +141,7 @@ class EmbeddedEngine:
         await self._delivery.stop()
         await self._events.stop()
         self._audit("engine-stopped", {})
+        self.parts.store.set_position(WATCHED, self.parts.rawlog.frontier_ns())
         self.parts.close()
         _log.info("engine_stopped")
 
@@ -185,6 +189,10 @@ class EmbeddedEngine:
     def _audit(self, action: str, facts: Mapping[str, Fact]) -> None:
         record = AuditRecord(action, self._clock.now_ns(), socket.gethostname(), facts)
         self.parts.store.add_audit(audit_value(record))
+
+    def _refresh(self) -> None:
+        self.parts.context.refresh()
+        self.parts.store.set_position(WATCHED, self.parts.rawlog.frontier_ns())
 
     def _lag(self) -> int:
         return max(self.parts.rawlog.end() - self.parts.driver.position, 0)

@@ -94,8 +94,7 @@ class RawLog:
         self._lock = threading.Lock()
         self._last_received: dict[str, int] = dict(self._writer.execute("SELECT source, received_ns FROM sources"))
         self._pruned_ns = 0
-        row = self._writer.execute("SELECT ready_ns FROM raw ORDER BY offset DESC LIMIT 1").fetchone()
-        self._floor_ns = 0 if row is None else int(row[0])
+        self._floor_ns = self.newest_ns()
 
     def frontier_ns(self) -> int:
         """Return the present time, and promise that no later append has a smaller `ready_ns`.
@@ -223,6 +222,11 @@ class RawLog:
             for name in ("page_count", "freelist_count", "page_size")
         )
         return (pages - free) * page_bytes
+
+    def newest_ns(self) -> int:
+        """Return the ready time of the newest record, 0 when there is none."""
+        row = self._reader.execute("SELECT ready_ns FROM raw ORDER BY offset DESC LIMIT 1").fetchone()
+        return 0 if row is None else int(row[0])
 
     def prune(self, upto_offset: int, before_ns: int) -> int:
         """Delete records that were processed and are older than the retention.

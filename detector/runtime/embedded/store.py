@@ -25,6 +25,9 @@ SCHEMA_VERSION = 1
 MAX_AUDIT = 100_000
 """Audit records kept, half a kilobyte each: years of an engine that is started and tuned daily."""
 
+WATCHED = "watched"
+"""Position up to which, in UTC nanoseconds, records were certainly taken in."""
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS state (stage TEXT NOT NULL, partition INTEGER NOT NULL, key BLOB NOT NULL,
     value BLOB NOT NULL, PRIMARY KEY (stage, partition, key)) WITHOUT ROWID;
@@ -67,15 +70,21 @@ class EngineEventRow(msgspec.Struct, frozen=True):
 
 
 class Checkpoint(msgspec.Struct):
-    """Everything that one transaction commits."""
+    """Everything that one transaction commits.
+
+    Attributes:
+        position: Offset of the last raw record applied.
+        watched_ns: Up to when records were taken in: nothing of this checkpoint was decided by a later clock.
+    """
 
     position: int
-    states: list[StateChange]
-    alerts: list[Alert]
-    dead_letters: list[DeadLetter]
-    context: list[ContextRows]
-    engine_events: list[EngineEventRow]
-    events: list[EcsEvent]
+    watched_ns: int = 0
+    states: list[StateChange] = []
+    alerts: list[Alert] = []
+    dead_letters: list[DeadLetter] = []
+    context: list[ContextRows] = []
+    engine_events: list[EngineEventRow] = []
+    events: list[EcsEvent] = []
 
 
 class EngineStore:
@@ -102,7 +111,8 @@ class EngineStore:
                 self._write_states(checkpoint.states)
                 failpoint("checkpoint-inside")
                 self._write_outputs(checkpoint)
-                self._db.execute("INSERT OR REPLACE INTO positions VALUES ('raw', ?)", (checkpoint.position,))
+                positions = (("raw", checkpoint.position), (WATCHED, checkpoint.watched_ns))
+                self._db.executemany("INSERT OR REPLACE INTO positions VALUES (?, ?)", positions)
                 self._db.execute("COMMIT")
             except BaseException:
                 self._db.execute("ROLLBACK")

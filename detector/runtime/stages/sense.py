@@ -20,7 +20,7 @@ from detector.runtime.stages.hearing import Hearing
 from detector.runtime.stages.ownevents import OwnEvents
 from detector.runtime.stages.silence import SilencePolicy
 from detector.stateversion import opened, sealed
-from detector.task import DeadLetter, EngineEvent, Feed, LogRecord, Output, PartitionClock, Record, Tick
+from detector.task import DeadLetter, EngineEvent, Feed, LogRecord, Output, PartitionClock, Record, Tick, Unwatched
 from normalizers.clock.hindsight import Hindsight
 from normalizers.context.enrich import Enricher
 from normalizers.context.feeds import feed_rows
@@ -57,6 +57,7 @@ class SenseParts(msgspec.Struct, frozen=True):
         profile_of: Settings of a source.
         covering: Sources whose liveness decides coverage, with their expectation in ns.
         silence: What is expected of every source.
+        expected: By partition: sources that should be heard, to their datasets.
         fed: Context tables that a feed keeps current.
         hindsight: What is known of clocks afterwards; None but in a backtest.
     """
@@ -68,6 +69,7 @@ class SenseParts(msgspec.Struct, frozen=True):
     profile_of: Callable[[str], SourceProfile]
     covering: dict[str, int]
     silence: SilencePolicy
+    expected: Sequence[Mapping[str, str]]
     fed: frozenset[str]
     hindsight: Hindsight | None = None
 
@@ -124,7 +126,7 @@ class SenseTask:
         self._generation = generation
         self._parts = parts
         self._clock_ns = -(2**63)
-        self._hearing = Hearing(parts.silence, parts.covering)
+        self._hearing = Hearing(parts.silence, parts.covering, parts.expected[partition])
         self._clocks = Clocks(parts.silence, parts.hindsight)
         self._own = OwnEvents()
         self._positions: dict[str, int] = {}
@@ -132,7 +134,7 @@ class SenseTask:
 
     def process(self, records: Sequence[LogRecord]) -> list[Output]:
         """Apply raw records and ticks in log order."""
-        steps = [self._step(entry) for entry in records if isinstance(entry, Record | Tick)]
+        steps = [self._step(entry) for entry in records if isinstance(entry, Record | Tick | Unwatched)]
         reads = [step for step in steps if isinstance(step, _Read)]
         # A normalizer sees nothing but its record, so those of one dataset may go together.
         _each(sorted(reads, key=_dataset), _normalize)
@@ -187,15 +189,18 @@ class SenseTask:
         self._clocks.succeed(before._clocks)
         self._own.succeed(before._own)
 
-    def _step(self, entry: Record | Tick) -> _Read | Record | Tick:
-        """Return what is to be read, a record that is none but a repeat, or a tick."""
-        if isinstance(entry, Tick) or self._is_repeat(entry) or self._own.is_repeat(entry):
+    def _step(self, entry: Record | Tick | Unwatched) -> _Read | Record | Tick | Unwatched:
+        """Return what is to be read, a record that is none but a repeat, or what tells of time."""
+        if isinstance(entry, Tick | Unwatched) or self._is_repeat(entry) or self._own.is_repeat(entry):
             return entry
         return _Read(entry, self._parts.profile_of(entry.record.source))
 
-    def _tell(self, step: _Read | Record | Tick, outputs: list[Output]) -> None:
+    def _tell(self, step: _Read | Record | Tick | Unwatched, outputs: list[Output]) -> None:
         if isinstance(step, Tick):
             outputs.append(self._tick(step))
+        elif isinstance(step, Unwatched):
+            self._clock_ns = max(self._clock_ns, step.to_ns)
+            self._hearing.listen(step)
         else:
             entry = step if isinstance(step, Record) else step.entry
             self._clock_ns = max(self._clock_ns, entry.ready_ns)
@@ -204,7 +209,7 @@ class SenseTask:
             outputs += step.told
             self._hear(step)
         outputs += self._hearing.told()
-        if self._hearing.has_ended:
+        if self._hearing.has_news:
             outputs.append(self._partition_clock())
 
     def _tick(self, tick: Tick) -> PartitionClock:
@@ -214,7 +219,8 @@ class SenseTask:
         return self._partition_clock()
 
     def _partition_clock(self) -> PartitionClock:
-        return PartitionClock(self._partition, self._clock_ns, self._generation, self._hearing.heard())
+        heard, unwatched = self._hearing.heard(), self._hearing.unwatched()
+        return PartitionClock(self._partition, self._clock_ns, self._generation, heard, unwatched)
 
     def _correct(self, read: _Read) -> None:
         try:

@@ -7,13 +7,13 @@ from which other records lie between, nor from how they are read.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import msgspec
 
 from connectors.record import hashed_id
 from detector.runtime.stages.rhythm import HOUR_NS, HOURS, Rhythm
-from detector.task import EngineEvent, Record
+from detector.task import EngineEvent, Record, Unwatched
 from normalizers.event import EcsEvent, Value
 from normalizers.source import SourceProfile
 from normalizers.timestamps import format_utc
@@ -28,6 +28,9 @@ LEARN_NS = HOURS * HOUR_NS
 UNNOTICED_NS = 10**9
 """Gaps up to here teach nothing that a rhythm could hold."""
 
+_SINCE = b"s"
+"""Key of the time since when somebody listens without a break."""
+
 _NEVER = 2**63 - 1
 _FAR_NS = 2**60  # 36 years: nothing is expected
 _SLACK = 1_024
@@ -41,20 +44,22 @@ class SilencePolicy(msgspec.Struct, frozen=True, kw_only=True):
         floor_ns: A learned expectation is never shorter; None: nothing is learned, only settings count.
         behind: Collector to how many sources stand behind it.
         named: Sources that the settings name: they are never forgotten.
+        blink_ns: Nobody counts as away who was so for no longer than this, such as the engine while it restarts.
     """
 
     profile_of: Callable[[str], SourceProfile]
     floor_ns: int | None = 600 * 10**9
     behind: dict[str, int] = {}
     named: frozenset[str] = frozenset()
+    blink_ns: int = 0
 
 
 class Watched(msgspec.Struct, array_like=True):
     """What is remembered of one source.
 
     Attributes:
-        last_ns: Ready time of its last record.
-        record_id: Id of that record.
+        last_ns: Ready time of its last record; of one that was never heard, since when it is waited for.
+        record_id: Id of that record; empty: it was never heard.
         since_ns: Ready time of the first one.
         entered_ns: Ready time of the first one in the hour of the last.
         dataset: Dataset of the last record.
@@ -80,14 +85,19 @@ _decoder = msgspec.msgpack.Decoder(Watched)
 
 
 class Silence:
-    """Remembers when each source was heard and how long it may be silent.
+    """Remembers when each source was heard and how long it may be silent, while somebody listened.
 
     Args:
         policy: Expectations.
+        expected: Sources of this partition that should be heard, though they never were; to their datasets.
     """
 
-    def __init__(self, policy: SilencePolicy) -> None:
+    def __init__(self, policy: SilencePolicy, expected: Mapping[str, str] | None = None) -> None:
         self._policy = policy
+        self._expected = expected or {}
+        self._is_complete = False
+        self._since_ns: int | None = None
+        self._is_since_news = False
         self._watched: dict[str, Watched] = {}
         self._rhythms: dict[str, Rhythm] = {}
         # One entry a source is valid, the one in `_due_ns`: never later than the silence is to be told.
@@ -98,6 +108,27 @@ class Silence:
         self._learned: set[str] = set()
         self.forgotten = 0
         self._told: list[EngineEvent] = []
+
+    def listen(self, away: Unwatched) -> Unwatched | None:
+        """Learn that nobody listened for a time: no silence is told of it, and every source is waited for anew.
+
+        Returns:
+            The same, when what happened in that time may have been missed.
+        """
+        if away.from_ns is not None:
+            self.advance(away.from_ns)
+        self._since_ns = away.to_ns
+        self._is_since_news = True
+        self._wait_for_expected(away.to_ns)
+        is_short = away.from_ns is not None and away.to_ns - away.from_ns <= self._policy.blink_ns
+        return None if is_short else away
+
+    def begin(self, now_ns: int) -> Unwatched | None:
+        """Learn the time; returns what was not watched before the first one of all."""
+        first = self.listen(Unwatched(None, now_ns)) if self._since_ns is None else None
+        if not self._is_complete:
+            self._wait_for_expected(now_ns)
+        return first
 
     def hear(self, entry: Record) -> None:
         """Take a record; the clock has come to its ready time."""
@@ -130,7 +161,8 @@ class Silence:
             if deadline_ns is not None and deadline_ns < clock_ns:
                 watched.is_silent = True
                 self._heard.add(source)
-                self._tell("source-silent", source, watched, deadline_ns, watched.record_id)
+                waited_ns = deadline_ns - self._waited_from_ns(watched)
+                self._tell("source-silent", source, watched, deadline_ns, watched.record_id, waited_ns)
             elif deadline_ns is not None:
                 self._set(source, deadline_ns)
 
@@ -149,17 +181,25 @@ class Silence:
             yield b"w" + source.encode(), None if watched is None else _encoder.encode(watched)
         self._learned.clear()
         self._heard.clear()
+        if self._is_since_news:
+            yield _SINCE, (self._since_ns or 0).to_bytes(8, "big", signed=True)
+        self._is_since_news = False
 
     def restore(self, key: bytes, state: bytes) -> None:
         """Take back one entry."""
         source = key[1:].decode()
-        if key[:1] == b"w":
+        if key == _SINCE:
+            self._since_ns = int.from_bytes(state, "big", signed=True)
+        elif key[:1] == b"w":
             self._watched[source] = _decoder.decode(state)
         else:
             self._rhythms[source] = Rhythm(state)
 
     def restored(self) -> None:
         """Set the timers, and the order in which sources are forgotten."""
+        self._is_complete = False
+        if self._since_ns is None and self._watched:
+            self._since_ns = 0  # stored by a version that did not note it: what it heard was listened to
         order = sorted(self._watched.items(), key=lambda each: (each[1].entered_ns, each[0]))
         self._watched = dict(order)
         for source, watched in order:
@@ -171,7 +211,20 @@ class Silence:
         """Go on, under other settings or rules, with what another one remembers."""
         self._watched, self._rhythms = before._watched, before._rhythms
         self._heard, self._learned = before._heard, before._learned
+        self._since_ns, self._is_since_news = before._since_ns, before._is_since_news
         self.restored()
+
+    def _wait_for_expected(self, now_ns: int) -> None:
+        """Wait for sources that should be heard and never were."""
+        self._is_complete = True
+        for source in sorted(self._expected.keys() - self._watched.keys()):
+            self._watched[source] = Watched(now_ns, "", now_ns, now_ns, self._expected[source])
+            self._heard.add(source)
+            self._set(source, now_ns + self._soonest_ns(source))
+
+    def _waited_from_ns(self, watched: Watched) -> int:
+        """Return since when a source has been silent while somebody listened."""
+        return max(watched.last_ns, self._since_ns or 0)
 
     def _hear_after_a_gap(self, entry: Record, watched: Watched) -> None:
         source, now_ns = entry.record.source, entry.ready_ns
@@ -183,7 +236,7 @@ class Silence:
         watched.quiet_ns = min(self._learn(source, watched, now_ns), soonest_ns)
         if watched.is_silent:
             watched.is_silent = False
-            self._tell("source-restored", source, watched, now_ns, entry.record.id)
+            self._tell("source-restored", source, watched, now_ns, entry.record.id, now_ns - watched.last_ns)
         # When the timer rings, the deadline is worked out: it is never sooner than this.
         if self._due_ns.get(source, _NEVER) > now_ns + soonest_ns:
             self._set(source, now_ns + soonest_ns)
@@ -198,18 +251,16 @@ class Silence:
         rhythm = self._rhythms.get(source)
         if rhythm is None:
             self._rhythms[source] = rhythm = Rhythm()
-        rhythm.learn(watched.last_ns, now_ns, since_ns=watched.since_ns, floor_ns=floor_ns)
-        self._learned.add(source)
-        return max(rhythm.longest_ns(now_ns // HOUR_NS), UNNOTICED_NS)
+??        return max(rhythm.longest_ns(now_ns // HOUR_NS), UNNOTICED_NS)
 
     def _deadline_ns(self, source: str, watched: Watched) -> int | None:
         expectation_ns = self._policy.profile_of(source).expectation_ns
         if expectation_ns is not None:
-            return watched.last_ns + expectation_ns
+            return self._waited_from_ns(watched) + expectation_ns
         rhythm = self._rhythms.get(source)
         if rhythm is None or self._policy.floor_ns is None or watched.last_ns - watched.since_ns < LEARN_NS:
             return None
-        return rhythm.deadline_ns(watched.last_ns, self._policy.floor_ns)
+        return rhythm.deadline_ns(self._waited_from_ns(watched), self._policy.floor_ns)
 
     def _soonest_ns(self, source: str) -> int:
         """Return how long after a record its silence may be told at the earliest."""
@@ -237,18 +288,21 @@ class Silence:
             self._learned.add(source)
         self.forgotten += 1
 
-    def _tell(self, kind: str, source: str, watched: Watched, time_ns: int, record_id: str) -> None:
+    def _tell(  # noqa: PLR0913, PLR0917  what is told of a source
+        self, kind: str, source: str, watched: Watched, time_ns: int, record_id: str, silent_ns: int
+    ) -> None:
         profile = self._policy.profile_of(source)
         fields = feed_fields(profile, self._policy) | {
             "convergence.feed.dataset": watched.dataset,
             "convergence.feed.domain": watched.domain,
             "convergence.feed.last_heard": format_utc(watched.last_ns - watched.last_ns % 10**9),
             "convergence.feed.expectation": "learned" if profile.expectation_ns is None else "set",
-            "convergence.feed.silent_s": (time_ns - watched.last_ns) // 10**9,
+            "convergence.feed.silent_s": silent_ns // 10**9,
+            "convergence.feed.heard": "yes" if watched.record_id else "never",
         }
         self._told.append(
             EngineEvent(
-                id=hashed_id(source, record_id, kind),
+                id=hashed_id(source, record_id or watched.last_ns, kind),
                 source=source,
                 kind=kind,
                 time_ns=time_ns,

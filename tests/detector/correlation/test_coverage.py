@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 import pytest
 
 from detector.correlation.plan import CorrelationSettings, Expectations, Expected
-from detector.task import EngineEvent, Heard, LogRecord, Output, PartitionClock
+from detector.task import EngineEvent, Heard, LogRecord, Output, PartitionClock, Unwatched
 from tests.detector.correlation.driving import SECOND, Arrival, Bench, collected, rule
 
 LATE = 10 * SECOND
@@ -24,8 +26,17 @@ class Clocked(msgspec.Struct):
     expectations: Expectations
     coverage: str = "require"
 
-    def decide(self, *heard: tuple[str, float, float], partitions: int = 1, trigger: Arrival = TRIGGER) -> list[Output]:
-        """Return what follows when each run (source, start, last in seconds) came by a partition of its own turn."""
+    def decide(
+        self,
+        *heard: tuple[str, float, float],
+        partitions: int = 1,
+        trigger: Arrival = TRIGGER,
+        away: Sequence[Unwatched] = (),
+    ) -> list[Output]:
+        """Return what follows when each run (source, start, last in seconds) came by a partition of its own turn.
+
+        Each partition tells by itself when nobody listened.
+        """
         bench = Bench(f"{rule('a', 'a')}---\n{rule('z', 'z')}---\ntitle: t\nname: t\ncorrelation:\n  {self._body}\n")
         bench.settings = CorrelationSettings(
             lateness_ns=lambda _rule: LATE, watched_from_ns=0, expectations=lambda _rule: self.expectations
@@ -35,6 +46,7 @@ class Clocked(msgspec.Struct):
         for number, (source, start_s, last_s) in enumerate(heard):
             run = Heard(source, int(last_s * SECOND), int(start_s * SECOND))
             records.append(PartitionClock(number % partitions, int(last_s * SECOND), 0, (run,)))
+        records += [PartitionClock(partition, 0, 0, (), tuple(away)) for partition in range(partitions)]
         records += [PartitionClock(partition, FAR_S * SECOND, 0) for partition in range(partitions)]
         return correlator.process(records)
 
@@ -101,6 +113,28 @@ def test_only_sources_of_the_triggers_site_and_those_of_no_site_are_asked() -> N
     told = Clocked((*ONE, elsewhere)).decide(("one", 0, 200), trigger=homeless)
     assert why(told) == "elsewhere was not heard afterwards"
     assert why(Clocked((elsewhere,)).decide(("one", 0, 200))) == "no source is known to report it"
+
+
+@pytest.mark.parametrize(
+    ("from_s", "to_s", "is_known"),
+    [(20, 100, True), (20, 100.5, False), (130, 140, False), (169.5, 400, False), (170, 400, True)],
+)
+def test_nothing_is_known_of_a_time_in_which_nobody_listened(from_s: float, to_s: float, *, is_known: bool) -> None:
+    away = Unwatched(int(from_s * SECOND), int(to_s * SECOND))
+    for partitions in (1, 3):
+        told = why(Clocked(ONE).decide(("one", 0, 900), away=[away], partitions=partitions))
+        assert (told is None) is is_known
+    if not is_known:
+        assert told is not None
+        assert told.startswith("nobody was listening from 1970-01-01T00:0")
+
+
+def test_nothing_is_known_of_what_lies_before_the_first_start_of_any_partition() -> None:
+    early, late = (Unwatched(None, begin_s * SECOND) for begin_s in (50, 101))
+    assert why(Clocked(ONE).decide(("one", 0, 900), away=[early])) is None
+    for away in ((early, late), (late, early)):
+        told = why(Clocked(ONE).decide(("one", 0, 900), away=away))
+        assert told == "nobody was listening before 1970-01-01T00:01:41Z"
 
 
 def test_report_says_what_could_not_be_checked() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from detector.correlation.correlator import Correlator
 from detector.correlation.ordering import NOT_YET
 from detector.correlation.sightings import EveryValue, Sighting
-from detector.task import EngineEvent, Output, PartitionClock
+from detector.task import EngineEvent, Output, PartitionClock, Unwatched
 from tests.detector.correlation.driving import SECOND, Arrival, Bench, collected, rule
 
 TEXT = (
@@ -37,11 +37,11 @@ def _watching(text: str) -> Bench:
     return bench
 
 
-def test_it_learns_from_the_first_clock_and_goes_on_after_a_restart() -> None:
+def test_it_learns_from_the_begin_of_watching_and_goes_on_after_a_restart() -> None:
     bench = _watching(TEXT)
     correlator = bench.correlator()
     correlator.restored()
-    _process(bench, correlator, clock_s=1_000)
+    correlator.process([PartitionClock(0, 1_000 * SECOND, 0, unwatched=(Unwatched(None, 1_000 * SECOND),))])
     assert not _process(bench, correlator, _event(0, 1_005, "x"), clock_s=1_006)
     again = bench.correlator()
     for key, value in correlator.dirty():
@@ -58,7 +58,7 @@ def test_a_rule_that_means_something_else_learns_anew() -> None:
     bench, changed = _watching(TEXT), _watching(TEXT.replace("field: zone", "field: [zone]\n  memory: last"))
     correlator = bench.correlator()
     correlator.restored()
-    _process(bench, correlator, clock_s=1_000)
+    correlator.process([PartitionClock(0, 1_000 * SECOND, 0, unwatched=(Unwatched(None, 1_000 * SECOND),))])
     _process(bench, correlator, _event(0, 1_005, "x"), clock_s=2_000)
     after = changed.correlator()
     for key, value in correlator.dirty():

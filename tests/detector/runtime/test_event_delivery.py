@@ -36,7 +36,7 @@ class Sink:
 
 def _commit(store: EngineStore, numbers: range) -> None:
     events = [EcsEvent(f"e{number}", 0, 0, 0, "s", "d", {"event.dataset": "d"}) for number in numbers]
-    store.commit(Checkpoint(numbers.stop, [], [], [], [], [], events))
+    store.commit(Checkpoint(numbers.stop, events=events))
 
 
 @pytest.mark.parametrize("keep", [False, True])

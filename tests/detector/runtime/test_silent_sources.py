@@ -14,6 +14,7 @@ from detector.runtime.embedded.engine import EmbeddedEngine
 from detector.runtime.embedded.rawlog import RawLog
 from detector.runtime.embedded.replaying import replay
 from detector.settings import Settings, load_settings
+from detector.task import Record
 
 SECOND = 10**9
 START_NS = 1_792_450_000 * SECOND
@@ -55,8 +56,13 @@ def _document(source: str, number: int) -> Document:
     return Document(source=source, dataset=dataset, value=line % number if b"%d" in line else line)
 
 
-async def _watch(folder: Path, dies_s: dict[str, int], *, until_s: int, restart_s: int | None = None) -> list[Any]:
-    """Let each source speak every 30 s until it dies, and return the alerts; the engine may be restarted once."""
+async def _watch(
+    folder: Path, dies_s: dict[str, int], *, until_s: int, restart_s: int | None = None, away_s: int = 0
+) -> list[Any]:
+    """Let each source speak every 30 s until it dies, and return the alerts.
+
+    The engine may be restarted once, and be away for a while.
+    """
     (folder / "isthmus.yml").write_text(SETTINGS)
     settings = load_settings(folder / "isthmus.yml")
     clock = SteppedClock(START_NS)
@@ -66,6 +72,9 @@ async def _watch(folder: Path, dies_s: dict[str, int], *, until_s: int, restart_
         clock.set(START_NS + second * SECOND)
         if second == restart_s:
             await engine.stop()
+        if restart_s is not None and restart_s <= second < restart_s + away_s:
+            continue
+        if restart_s is not None and second == restart_s + away_s:
             engine = EmbeddedEngine(settings, clock)
             await engine.start()
         speaking = [source for source in LINES if second % 30 == 0 and second < dies_s.get(source, until_s)]
@@ -126,6 +135,29 @@ async def test_a_gap_in_a_journal_is_told(tmp_path: Path) -> None:
     assert told == [("CV-906", message)]
 
 
+async def test_an_engine_that_was_away_for_hours_tells_of_no_source_that_speaks_again(tmp_path: Path) -> None:
+    """Nor does a replay; what falls silent meanwhile is told once the engine has waited for it."""
+    every = await _watch(tmp_path, {"plant/zeek": 5_000}, until_s=9_000, restart_s=350, away_s=7_200)
+    alerts = [alert for alert in every if alert["event"]["code"] in {"CV-901", "CV-902"}]
+    message = (
+        "plant/zeek at plant has said nothing since 2026-10-19T22:52:10Z; 60 s of silence are the most that is expected"
+    )
+    assert _told(alerts) == [("CV-901", message)]
+    assert alerts[0]["@timestamp"] >= "2026-10-20T00:53:30"
+    for partitions, batch in ((1, 7), (3, 1_000)):
+        settings = _elsewhere(tmp_path, tmp_path / f"replay-{partitions}", partitions)
+        replayed = replay(settings, _recorded(tmp_path), batch=batch)
+        assert set(replayed.alerts) == {alert["event"]["id"] for alert in every}
+
+
+async def test_a_source_that_was_never_heard_is_told(tmp_path: Path) -> None:
+    alerts = await _watch(tmp_path, {"plant/zeek": 0}, until_s=900)
+    ((code, message),) = _told(alerts)
+    assert (code, message[:66]) == ("CV-901", "plant/zeek at plant has said nothing since 2026-10-19T22:46:40Z; 6")
+    replayed = replay(_elsewhere(tmp_path, tmp_path / "replay", 3), _recorded(tmp_path), batch=5)
+    assert set(replayed.alerts) == {alert["event"]["id"] for alert in alerts}
+
+
 async def test_a_restart_and_a_replay_tell_the_same(tmp_path: Path) -> None:
     dies_s = {"plant/zeek": 300, "plant/collector": 600, "plant/windows": 600, "plant/panel": 600}
     (first := tmp_path / "first").mkdir()
@@ -136,11 +168,15 @@ async def test_a_restart_and_a_replay_tell_the_same(tmp_path: Path) -> None:
     assert [code for code, _ in _told(expected)] == ["CV-901", "CV-901"]
     for partitions, batch in ((1, 7), (3, 1_000)):
         settings = _elsewhere(first, tmp_path / f"replay-{partitions}", partitions)
-        log = RawLog(first / "data" / "raw.db", SystemClock(), partitions=2, durable=False)
-        records = [logged.entry for logged in log.read(0, 100_000)]
-        log.close()
-        replayed = replay(settings, records, batch=batch)
+        replayed = replay(settings, _recorded(first), batch=batch)
         assert set(replayed.alerts) == {alert["event"]["id"] for alert in expected}
+
+
+def _recorded(folder: Path) -> list[Record]:
+    log = RawLog(folder / "data" / "raw.db", SystemClock(), partitions=2, durable=False)
+    records = [logged.entry for logged in log.read(0, 100_000)]
+    log.close()
+    return records
 
 
 def _elsewhere(folder: Path, data_dir: Path, partitions: int) -> Settings:

@@ -73,7 +73,7 @@ class Engine:
         """Commit revisions in one checkpoint."""
         self._commits += 1
         began_s = time.monotonic()
-        self.store.commit(Checkpoint(self._commits, [], list(alerts), [], [], [], []))
+        self.store.commit(Checkpoint(self._commits, alerts=list(alerts)))
         self.figures.longest_commit_ms = max(self.figures.longest_commit_ms, (time.monotonic() - began_s) * 1e3)
         self.delivery.wake()
         self.latest |= {alert.id: alert for alert in alerts}

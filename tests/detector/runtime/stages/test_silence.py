@@ -14,12 +14,13 @@ from detector.runtime.partitioner import partition_of
 from detector.runtime.stages import silence
 from detector.runtime.stages.rhythm import HOUR_NS
 from detector.runtime.stages.silence import Silence, SilencePolicy
-from detector.task import EngineEvent, Record
+from detector.task import EngineEvent, Record, Unwatched
 from normalizers.source import SourceProfile
 
 SECOND = 10**9
 WEEK = 168 * HOUR_NS
 PROFILES = {
+    "n": SourceProfile(id="n", expectation_ns=600 * SECOND),
     "a": SourceProfile(id="a", expectation_ns=60 * SECOND, collector="c", site="plant", host="panel-1"),
     "c": SourceProfile(id="c", expectation_ns=300 * SECOND),
 }
@@ -54,6 +55,7 @@ def test_silence_is_told_when_the_clock_has_passed_the_expectation_and_not_befor
         "convergence.feed.collector": "c",
         "convergence.feed.dataset": "zeek.conn",
         "convergence.feed.expectation": "set",
+        "convergence.feed.heard": "yes",
         "convergence.feed.last_heard": "1970-01-01T00:01:40Z",
         "convergence.feed.named": "yes",
         "convergence.feed.role": "source",
@@ -61,6 +63,64 @@ def test_silence_is_told_when_the_clock_has_passed_the_expectation_and_not_befor
         "convergence.location.site": "plant",
         "host.name": "panel-1",
     }
+
+
+def at(second: float) -> int:
+    return int(second * SECOND)
+
+
+def test_a_source_that_was_never_heard_is_told_once_it_should_have_been() -> None:
+    fold = Silence(POLICY, {"a": "zeek.conn"})
+    assert fold.begin(at(1_000)) == Unwatched(None, at(1_000))
+    fold.advance(at(1_060))
+    assert fold.take() == []
+    fold.advance(at(1_060) + 1)
+    (event,) = fold.take()
+    assert (event.kind, event.source, event.time_ns) == ("source-silent", "a", at(1_060))
+    told = {path.removeprefix("convergence.feed."): value for path, value in event.fields.items()}
+    assert (told["heard"], told["last_heard"], told["dataset"]) == ("never", "1970-01-01T00:16:40Z", "zeek.conn")
+    fold.advance(at(9_000))
+    fold.hear(record("a", 9_000))
+    (back,) = fold.take()
+    assert (back.kind, back.fields["convergence.feed.silent_s"]) == ("source-restored", 8_000)
+
+
+def test_one_that_speaks_in_time_is_not() -> None:
+    fold = Silence(POLICY, {"a": "zeek.conn"})
+    fold.begin(at(1_000))
+    fold.hear(record("a", 1_060))
+    fold.advance(at(1_100))
+    assert fold.take() == []
+
+
+def test_time_in_which_nobody_listened_is_no_silence() -> None:
+    fold = Silence(POLICY)
+    fold.hear(record("a", 100))
+    away = Unwatched(at(130), at(9_000))
+    assert fold.listen(away) == away
+    fold.advance(at(9_060))
+    assert fold.take() == []
+    fold.advance(at(9_061))
+    (event,) = fold.take()
+    assert event.time_ns == at(9_060)
+    assert event.fields["convergence.feed.last_heard"] == "1970-01-01T00:01:40Z"
+    assert event.fields["convergence.feed.silent_s"] == 60
+
+
+def test_what_was_silent_before_is_told_with_the_restart() -> None:
+    fold = Silence(POLICY)
+    fold.hear(record("a", 100))
+    fold.listen(Unwatched(at(161), at(9_000)))
+    (event,) = fold.take()
+    assert event.time_ns == at(160)
+    fold.advance(at(99_000))
+    assert fold.take() == []
+
+
+def test_a_blink_is_none_for_coverage() -> None:
+    fold = Silence(msgspec.structs.replace(POLICY, blink_ns=at(30)))
+    assert fold.listen(Unwatched(at(100), at(130))) is None
+    assert fold.listen(Unwatched(at(200), at(231))) is not None
 
 
 def test_a_record_at_the_last_instant_keeps_it_from_being_silent() -> None:
@@ -114,13 +174,29 @@ class Reading(msgspec.Struct):
     restarts: list[int]
 
 
-def read(records: Sequence[Record], reading: Reading, end_ns: int) -> list[EngineEvent]:
-    """Read records over partitions, with ticks after some of them and a restart after some."""
-    folds = [Silence(POLICY) for _ in range(reading.partitions)]
+def folds_of(partitions: int) -> list[Silence]:
+    """Return empty folds; `n` is waited for in vain."""
+    expected = [
+        {source: "" for source in "acn" if partition_of(source, partitions) == place} for place in range(partitions)
+    ]
+    return [Silence(POLICY, each) for each in expected]
+
+
+def read(records: Sequence[Record], reading: Reading, end_ns: int, away: Sequence[Unwatched] = ()) -> list[EngineEvent]:
+    """Read records over partitions, with ticks after some of them and a restart after some.
+
+    When nobody listened, every partition is told before the next record.
+    """
+    folds = folds_of(reading.partitions)
+    waiting = list(away)
     stored: list[dict[bytes, bytes]] = [{} for _ in folds]
     events = list[EngineEvent]()
     for number, entry in enumerate(records):
         place = partition_of(entry.record.source, reading.partitions)
+        while waiting and waiting[0].to_ns <= entry.ready_ns:
+            told = waiting.pop(0)
+            for fold in folds:
+                fold.listen(told)
         folds[place].advance(entry.ready_ns)
         folds[place].hear(entry)
         if number in reading.cuts:
@@ -129,20 +205,19 @@ def read(records: Sequence[Record], reading: Reading, end_ns: int) -> list[Engin
         if number in reading.restarts:
             for place, fold in enumerate(folds):
                 events += fold.take()
-                folds[place] = _restarted(fold, stored[place])
+                folds[place] = _restarted(fold, folds_of(reading.partitions)[place], stored[place])
     for fold in folds:
         fold.advance(end_ns)
         events += fold.take()
     return sorted(events, key=lambda each: each.id)
 
 
-def _restarted(fold: Silence, stored: dict[bytes, bytes]) -> Silence:
+def _restarted(fold: Silence, again: Silence, stored: dict[bytes, bytes]) -> Silence:
     for key, value in fold.dirty():
         if value is None:
             stored.pop(key, None)
         else:
             stored[key] = value
-    again = Silence(POLICY)
     for key, state in sorted(stored.items(), reverse=True):
         again.restore(key, state)
     again.restored()
@@ -159,11 +234,17 @@ READINGS = st.builds(
 )
 
 
-@given(STREAMS, st.integers(0, 2), READINGS)
+AWAY = st.lists(st.tuples(st.integers(0, 40), st.sampled_from([0.5, 20, 70, 4_000])), max_size=4)
+
+
+@given(STREAMS, st.integers(0, 2), READINGS, AWAY)
 def test_partitions_ticks_and_restarts_change_nothing(
-    stream: list[tuple[str, int]], weeks: int, reading: Reading
+    stream: list[tuple[str, int]], weeks: int, reading: Reading, away: list[tuple[int, float]]
 ) -> None:
-    """Each source takes its own steps; some streams begin with weeks in which `x` is learned."""
+    """Each source takes its own steps; some streams begin with weeks in which `x` is learned.
+
+    After some records nobody listens for a while: what comes meanwhile is not heard.
+    """
     times = dict.fromkeys("acx", 0)
     records = [record("x", hour * 3_600) for hour in range(168 * weeks)]
     times["x"] = 168 * weeks * 3_600
@@ -172,7 +253,15 @@ def test_partitions_ticks_and_restarts_change_nothing(
         records.append(record(source, times[source]))
     records.sort(key=lambda each: (each.ready_ns, each.record.source))
     end_ns = records[-1].ready_ns + 2 * 24 * HOUR_NS
-    assert read(records, reading, end_ns) == read(records, Reading(1, [], []), end_ns)
+    stretches = [Unwatched(None, records[0].ready_ns)]
+    for number, length_s in sorted(away):
+        from_ns = records[min(number, len(records) - 1)].ready_ns + 1
+        if from_ns >= stretches[-1].to_ns:
+            stretches.append(Unwatched(from_ns, from_ns + at(length_s)))
+    heard = [each for each in records if not any((a.from_ns or 0) <= each.ready_ns < a.to_ns for a in stretches)]
+    expected = read(heard, Reading(1, [], []), end_ns, stretches)
+    assert read(heard, reading, end_ns, stretches) == expected
+    assert [each for each in expected if each.source == "n"]
 
 
 def test_a_flood_of_invented_sources_pushes_out_no_named_one(monkeypatch: pytest.MonkeyPatch) -> None:
