@@ -57,6 +57,9 @@ def replay_command(
 
     INPUT is a raw log of the engine (raw.db), or SOURCE=FILE for a file of raw records in any layout; SOURCE is the
     source's id in the settings. Nothing is sent to sinks, and the engine's own databases are not touched.
+
+    A raw log holds what the engine noticed then (silent sources, wrong clocks, gaps). Of files alone it is noticed now,
+    of the sources that are given and up to the last record. Beside a raw log, files are taken as they are.
     """
     try:
         settings = without_cache(load_settings(config)) if no_cache else load_settings(config)
@@ -64,10 +67,12 @@ def replay_command(
         with tempfile.TemporaryDirectory(prefix="isthmus-replay-") as folder:
             settings = msgspec.structs.replace(settings, data_dir=data or Path(folder), sinks=[], durable=False)
             began = time.perf_counter()
+            is_fresh = not any(map(_is_log, inputs))
             done = replay(
-                settings,
+                _only_of(inputs, settings) if is_fresh else settings,
                 _records(inputs, settings, hindsight),
                 hindsight=hindsight,
+                feeds_back=is_fresh,
                 on_alert=_show,
             )
             _print(done, time.perf_counter() - began)
@@ -93,10 +98,29 @@ def _print(done: Replayed, wall_s: float) -> None:
 
 def _records(inputs: tuple[str, ...], settings: Settings, hindsight: Hindsight | None) -> Iterator[Record]:
     streams = [
-        _of_log(Path(each), settings) if each.endswith(".db") else _of_file(each, settings, hindsight)
-        for each in inputs
+        _of_log(Path(each), settings) if _is_log(each) else _of_file(each, settings, hindsight) for each in inputs
     ]
     return heapq.merge(*streams, key=lambda record: record.ready_ns)
+
+
+def _is_log(text: str) -> bool:
+    return text.endswith(".db")
+
+
+def _only_of(inputs: tuple[str, ...], settings: Settings) -> Settings:
+    """Expect nothing of sources that are not given."""
+    given = {_named(each)[0] for each in inputs}
+    sources = {
+        name: each if name in given else msgspec.structs.replace(each, expectation=None)
+        for name, each in settings.sources.items()
+    }
+    return msgspec.structs.replace(settings, sources=sources)
+
+
+def _named(text: str) -> tuple[str, str]:
+    """Return source and path of an input."""
+    source, equals, path = text.rpartition("=")
+    return (source if equals else Path(path).name), path
 
 
 def _of_log(path: Path, settings: Settings) -> Iterator[Record]:
@@ -106,9 +130,7 @@ def _of_log(path: Path, settings: Settings) -> Iterator[Record]:
 
 
 def _of_file(text: str, settings: Settings, hindsight: Hindsight | None) -> Iterator[Record]:
-    source, equals, path = text.rpartition("=")
-    if not equals:
-        source = Path(path).name
+    source, path = _named(text)
     known = settings.sources.get(source)
     profile = settings.profiles().get(source) or SourceProfile(id=source)
     ready_ns = 0

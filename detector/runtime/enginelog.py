@@ -27,6 +27,12 @@ def watch_began(away: Unwatched) -> EngineEvent:
     )
 
 
+def told_ns(value: bytes) -> int:
+    """Return when the condition was decided that an encoded engine event tells of."""
+    told = msgspec.json.decode(value, type=dict[str, object])
+    return parse_iso8601(str(told["@timestamp"]))
+
+
 def unwatched_in(record: RawRecord) -> Unwatched | None:
     """Return what a record of the raw log says was not watched; None for all others."""
     if record.dataset != ENGINE_DATASET or _MARK not in record.value:

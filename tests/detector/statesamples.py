@@ -37,6 +37,7 @@ from detector.runtime.stages.runs import _Run
 from detector.runtime.stages.sense import SenseTask
 from detector.runtime.stages.silence import Watched
 from detector.settings import Settings
+from detector.task import Unwatched
 from normalizers.clock.envelope import Envelope
 from normalizers.clock.model import ClockModel
 from normalizers.clock.policy import ClockPolicy
@@ -146,13 +147,14 @@ def _sense() -> Iterator[tuple[bytes, bytes | None]]:
     hearing = task._hearing
     task._positions["in"] = 7
     hearing._silence._watched["s"] = Watched(9, "r9", 1, 8, "d", "physical", is_silent=True, until_ns=10, quiet_ns=3)
+    hearing._silence._since_ns = 9
     hearing._silence._rhythms["s"] = Rhythm(bytes(range(168)))
     hearing._journals._journals["s\x1fdoor"] = Journal(5, {4: 44, 5: 55}, 9)
     hearing._runs._runs["s"] = _Run(9, 3)
     task._clocks._models["s"] = ClockModel(ClockPolicy(), _clock())
     task._clocks._last_ns["s"] = 9
     task._own._ready_ns["e1"] = 9
-    for key in (b"iin", b"ws", b"rs", b"js\x1fdoor", b"hs", b"chs", b"ee1"):
+    for key in (b"iin", b"ws", b"rs", b"js\x1fdoor", b"hs", b"chs", b"ee1", b"s"):
         _soil_sense(task, key)
     yield from task.dirty()
 
@@ -180,6 +182,8 @@ def _soil_sense(task: SenseTask, key: bytes) -> None:
             hearing._silence._heard.add(name)
         case b"r":
             hearing._silence._learned.add(name)
+        case b"s":
+            hearing._silence._is_since_news = True
         case b"j":
             hearing._journals._dirty.add(name)
         case b"h":
@@ -204,6 +208,7 @@ def _correlate() -> Iterator[tuple[bytes, bytes | None]]:
     task = _correlate_task()
     unsettled = msgspec.structs.replace(_CANDIDATE, unsettled=Unsettled(("approvals",), _EVENT))
     task._dirty[b"p"] = _Progress({0: (5, 1)}, {1: (5, 5), 2: (4, 4), 3: (3, 3)}, 1)
+    task._dirty[b"a"] = [Unwatched(None, 1), Unwatched(4, 5)]
     task._dirty[b"m"] = {"c": Activation("meaning", 5)}
     task._dirty[b"hs"] = [Run(1, 2), Run(4, 5)]
     task._dirty[b"uu"] = unsettled
@@ -215,6 +220,8 @@ def _soil_correlate(task: Correlator, key: bytes) -> None:
     name = key[1:].decode()
     if key == b"p":
         task._dirty[key] = _Progress(task._watermark.entries(), task._passed, task._watch.from_ns)
+    elif key == b"a":
+        task._dirty[key] = task._watch.away
     elif key == b"m":
         task._dirty[key] = task._activations
     elif key[:1] == b"h":

@@ -78,6 +78,10 @@ class Driver:
 
     Outputs of one stage are handed to the next inside the same transaction, so the logs between them need
     no table: after a crash the whole pass is done again from the committed position.
+
+    Attributes:
+        position: Offset of the last record applied.
+        holds_clocks: Correlations are not told how far time has come: something from before is still to be read.
     """
 
     def __init__(  # noqa: PLR0913  what a driver drives
@@ -100,6 +104,8 @@ class Driver:
         self._pending = Checkpoint(self.position)
         self._batch_was_read = False
         self._ahead: list[LoggedRecord] = []
+        self.holds_clocks = False
+        self._held: list[Output] = []
 
     def restore(self) -> None:
         """Give every task its stored state back."""
@@ -139,7 +145,7 @@ class Driver:
         progress = Progress(records=len(batch), at_end=not batch)
         # Appends are in order of time over all partitions, so what was read bounds every one of them.
         tick = Tick(now_ns, clock_ns=batch[-1].entry.ready_ns if batch else frontier_ns)
-        outputs = self._run_sense(batch, tick)
+        outputs = self._without_clocks(self._run_sense(batch, tick))
         candidates = [list[LogRecord]() for _ in self._stages.correlate]
         drafts = list[LogRecord]()
         self._route(outputs, candidates, drafts, progress)
@@ -216,6 +222,14 @@ class Driver:
         for task, share in zip(self._stages.sense, shares, strict=True):
             outputs.extend(task.process([*share, tick]))
         return outputs
+
+    def _without_clocks(self, outputs: list[Output]) -> list[Output]:
+        """Hold clocks back, or let those that were held go first."""
+        if not self.holds_clocks:
+            held, self._held = self._held, []
+            return [*held, *outputs]
+        self._held += [each for each in outputs if isinstance(each, PartitionClock)]
+        return [each for each in outputs if not isinstance(each, PartitionClock)]
 
     def _run_correlate(
         self, candidates: list[list[LogRecord]], drafts: list[LogRecord], tick: Tick, progress: Progress

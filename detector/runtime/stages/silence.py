@@ -251,7 +251,10 @@ class Silence:
         rhythm = self._rhythms.get(source)
         if rhythm is None:
             self._rhythms[source] = rhythm = Rhythm()
-??        return max(rhythm.longest_ns(now_ns // HOUR_NS), UNNOTICED_NS)
+        since_ns, waited_ns = watched.since_ns, self._waited_from_ns(watched)
+        rhythm.learn(waited_ns, now_ns, since_ns=since_ns, floor_ns=floor_ns)
+        self._learned.add(source)
+        return max(rhythm.longest_ns(now_ns // HOUR_NS), UNNOTICED_NS)
 
     def _deadline_ns(self, source: str, watched: Watched) -> int | None:
         expectation_ns = self._policy.profile_of(source).expectation_ns
