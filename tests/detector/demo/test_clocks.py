@@ -63,14 +63,13 @@ async def _play(folder: Path, partitions: int, more: Iterable[Sending] = ()) -> 
     player = Player(settings, inbox, sendings=sorted([*_sendings(midnight_ns()), *more]))
     summary = await player.play()
     await player.engine.stop()
-    return summary.alerts
+    # The gateway, of which heartbeats are expected, says nothing that day.
+    return {key: alert for key, alert in summary.alerts.items() if alert.document["event"]["code"] != "CV-901"}
 
 
 @pytest.mark.parametrize("partitions", [1, 3])
 def test_a_clock_set_back_is_an_alert_and_so_is_what_it_hides(tmp_path: Path, partitions: int) -> None:
-    every = asyncio.run(_play(tmp_path, partitions))
-    # The gateway, of which heartbeats are expected, says nothing that day.
-    alerts = {key: alert for key, alert in every.items() if alert.document["event"]["code"] != "CV-901"}
+    alerts = asyncio.run(_play(tmp_path, partitions))
     documents = {alert.document["event"]["code"]: alert.document for alert in alerts.values()}
     assert set(documents) == {"CV-903", "CV-904"}
     assert len(alerts) == 2
