@@ -113,6 +113,7 @@ class Composer:
         ordered = in_order(steps.values())
         return msgspec.structs.replace(
             draft,
+            status=draft.status if newest is None else "active",
             last_ns=last_ns,
             opened_ns=min(draft.opened_ns, ordered[0].time_ns),
             ready_ns=ready_ns,
@@ -125,6 +126,29 @@ class Composer:
             reason=draft.reason if newest is None else newest.reason,
             widened_ns=widened_ns,
         )
+
+    def ended(self, draft: AlertDraft, by: Candidate, ready_ns: int) -> AlertDraft:
+        """Write the revision that says that what an alert is about has ended; its fields are under the rule's name."""
+        steps = {
+            (step.rule_name, step.event_id): step for step in (*draft.steps, *steps_of([by], self._router.title_of))
+        }
+        fields = dict(draft.fields)
+        for path, value in by.fields.items():
+            if len(fields) < MAX_FIELDS:
+                fields[f"{self.name_of(by.rule_name)}.{path}"] = value
+        return msgspec.structs.replace(
+            draft,
+            status="closed",
+            last_ns=max(draft.last_ns, by.time_ns),
+            ready_ns=ready_ns,
+            steps=tuple(first_and_last(in_order(steps.values()))),
+            fields=fields,
+            reason=f"over: {self.summary_of(by)}",
+        )
+
+    def began_ns(self, hit: Hit) -> int:
+        """Return when the first evidence of a hit happened, also that of inner results."""
+        return min(step.time_ns for step in steps_of(hit.evidence, self._router.title_of))
 
     def result(self, hit: Hit, group: GroupKey, ready_ns: int) -> list[Candidate]:
         """Write what the next levels take; nothing when nobody names this correlation."""

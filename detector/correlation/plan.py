@@ -47,7 +47,7 @@ class CorrelationSettings(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         lateness_ns: Detection rule id to the largest lateness of the datasets that it can match.
         learns_from_ns: Since when `first_seen` learns; None: since its rule became active.
-        is_own: Whether a detection rule can match nothing but what the engine itself noticed.
+        is_own: Whether a rule or correlation can match nothing but what the engine itself noticed.
         settles: Whether a detection rule's matches may rest on a missing context row.
         context_wait_ns: Longest wait for a missing row.
         expectations: Rule id of a partner that an absence misses to the sources that would report it.
@@ -134,7 +134,7 @@ def suppressing(rule: DetectionRule, suppress: Suppress) -> CorrelationRule:
 
 def named_rules(correlation: CorrelationRule) -> tuple[str, ...]:
     """Return the ids of all rules and correlations that a correlation listens to, once each."""
-    ids = list(correlation.rules)
+    ids = [*correlation.rules, *correlation.close]
     if correlation.absence is not None:
         ids += [correlation.absence.trigger, *correlation.absence.missing]
     if correlation.during is not None:

@@ -74,7 +74,7 @@ class TemporalCondition:
         if not is_newest:
             reach_ns = self._span_ns + min(candidate.uncertainty_ns + window.max_uncertainty_ns, self._cap_ns)
             after = window.between(candidate.time_ns + 1, candidate.time_ns + reach_ns)
-            anchors += [entry[3] for entry in after]
+            anchors += [entry[3] for entry in after if entry[2] in self._rules]
         for anchor in anchors:
             hit = self._around(window, anchor, candidate.event_id)
             if hit is not None:

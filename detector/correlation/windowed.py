@@ -13,7 +13,7 @@ from detector.correlation.effects import Effects
 from detector.correlation.group import Changes, Timer
 from detector.correlation.groupstate import Decision, GroupState
 from detector.correlation.hit import Hit
-from detector.correlation.ordering import NOT_YET
+from detector.correlation.ordering import END_OF_INPUT, NOT_YET
 from detector.correlation.sightings import Sighting
 from detector.correlation.window import Window
 
@@ -87,6 +87,7 @@ class Windowing:
         self.max_episode_ns = plan.rule.max_episode_ns
         self.needs_silence = plan.needs_silence
         self.refires = plan.rule.refire == "every"
+        self.closers = plan.rule.close
         self.counts_events = not condition.counts_rules and len(plan.rule.rules) > 1
 
 
@@ -125,6 +126,8 @@ class WindowedGroup:
             evicted = window.evict_oldest(shared.max_candidates)
             effects.counts["evicted"] += len(evicted)
             self._forget(evicted, effects)
+        if candidate.rule_name in shared.closers:
+            return self._end(candidate, order_ns, effects)
         is_open = self.state.draft is not None and not shared.refires
         hits = shared.condition.hits(window, candidate, is_newest=is_newest, is_open=is_open)
         if not hits and self.state.draft is None and not shared.needs_silence:
@@ -149,9 +152,12 @@ class WindowedGroup:
         if self._news is None or self.state.draft is None:
             return
         hits = [hit for hit, _ in self._news]
-        self.state.draft = self._shared.composer.extended(self.state.draft, hits, self._news[-1][1])
+        order_ns = self._news[-1][1]
+        self.state.draft = self._shared.composer.extended(self.state.draft, hits, order_ns)
         self._news = None
         effects.draft(self.state.draft)
+        if self._shared.closers and self.state.draft.status == "active":
+            self._end_at_once(hits[-1], order_ns, effects)
 
     def sweep(self, order_ns: int, effects: Effects) -> Changes | None:
         """Forget what is too old."""
@@ -241,7 +247,35 @@ class WindowedGroup:
             self._expiry = None
         state.draft = shared.composer.draft(hit, self._key, order_ns, "active")
         effects.draft(state.draft)
+        self._end_at_once(hit, order_ns, effects)
         changes.timers.append(Timer(state.draft.opened_ns + shared.max_episode_ns, "close"))
+
+    def _end(self, closer: Candidate, order_ns: int, effects: Effects) -> Changes:
+        """Tell that what the alert is about has ended; a further match within a timespan takes it up again."""
+        changes = Changes()
+        self.revise(effects)
+        draft = self.state.draft
+        if draft is not None and closer.time_ns >= draft.opened_ns:
+            self._write_end(closer, order_ns, effects)
+            changes.group = True
+            closing = self._closing()
+            if closing is not None:
+                changes.timers.append(closing)
+        self._watch_expiry(changes)
+        return changes
+
+    def _end_at_once(self, hit: Hit, order_ns: int, effects: Effects) -> None:
+        """Tell that what was found just now had ended before it was found."""
+        began_ns = self._shared.composer.began_ns(hit) if self._shared.closers else 0
+        ends = [self.window.of_rule(rule).last_between(began_ns, END_OF_INPUT - 1, 1) for rule in self._shared.closers]
+        newest = max((entry for found in ends for entry in found), default=None)
+        if newest is not None:
+            self._write_end(newest[3], order_ns, effects)
+
+    def _write_end(self, closer: Candidate, order_ns: int, effects: Effects) -> None:
+        if self.state.draft is not None:
+            self.state.draft = self._shared.composer.ended(self.state.draft, closer, order_ns)
+            effects.draft(self.state.draft)
 
     def _note(self, hit: Hit, order_ns: int, effects: Effects, changes: Changes) -> None:
         """Keep a further match of the episode until the end of the batch."""
@@ -308,13 +342,14 @@ class WindowedGroup:
         if state.draft is None:
             return None
         at_ns = state.draft.opened_ns + self._shared.max_episode_ns
-        if state.false_since_ns is not None:
+        goes_on = self._shared.closers and state.draft.status == "active"
+        if state.false_since_ns is not None and not goes_on:
             at_ns = min(at_ns, state.false_since_ns + self._shared.span_ns)
         return Timer(at_ns, "close")
 
     def _close(self, order_ns: int, effects: Effects, changes: Changes) -> None:
         self.revise(effects)
-        if self.state.draft is not None:
+        if self.state.draft is not None and self.state.draft.status != "closed":
             effects.draft(msgspec.structs.replace(self.state.draft, status="closed", ready_ns=order_ns))
         self.state.draft = None
         self.state.false_since_ns = None

@@ -21,7 +21,7 @@ KEYS: dict[str, frozenset[str]] = {
     "value_avg": _VALUE,
     "value_median": _VALUE,
     "value_percentile": _VALUE | {"percentile"},
-    "temporal": _TEMPORAL,
+    "temporal": _TEMPORAL | {"close"},
     "temporal_ordered": _TEMPORAL | {"order"},
     "absence": _COMMON
     | {"trigger", "missing", "when", "timespan", "until", "max", "coverage", "max_clock_uncertainty"},

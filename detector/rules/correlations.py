@@ -101,7 +101,8 @@ def read_correlation(
             raise ValueError(f"generate: {where['generate']!r} is neither true nor false")  # noqa: TRY004
     rules = _rules(body, kind, resolve)
     condition = _condition(body, kind, rules, resolve)
-    aliases = _aliases(body.get("aliases"), resolve, rules)
+    close = _close(body, condition, rules, resolve) if kind == "temporal" else ()
+    aliases = _aliases(body.get("aliases"), resolve, (*rules, *close))
     rule = CorrelationRule(
         meta=_UNREAD,
         type=kind,  # type: ignore[arg-type]  # checked above
@@ -113,6 +114,7 @@ def read_correlation(
         expression=condition.expression,
         field=condition.field,
         percentile=condition.percentile,
+        close=close,
         level=level,
         refire=_one_of(body, "refire", ("episode", "every")),
         null_group=_one_of(body, "null_group", ("drop", "keep")),
@@ -131,13 +133,26 @@ def _rules(body: dict[str, Any], kind: str, resolve: Resolve) -> tuple[str, ...]
     """Return the ids of the rules of all roles, in the order written; of a condition of words, without `rules`."""
     for role in ROLES:
         check_twice(kind, [(name, resolve(name)) for name in _names(body.get(role))])
-    rules = [resolve(name) for role in ROLES for name in _names(body.get(role))]
+    roles = [role for role in ROLES if role != "close" or kind == "during"]
+    rules = [resolve(name) for role in roles for name in _names(body.get(role))]
     condition = body.get("condition")
     if not rules and isinstance(condition, str):
         rules = parse_expression(condition).resolved(resolve).rules()
     if not rules:
         raise ValueError("names no rules")
     return tuple(rules)
+
+
+def _close(body: dict[str, Any], condition: _Condition, rules: tuple[str, ...], resolve: Resolve) -> tuple[str, ...]:
+    """Return the rules that end what a `temporal` alert is about."""
+    close = tuple(resolve(name) for name in _names(body.get("close")))
+    if close and (condition.expression is not None and condition.expression.unwanted()):
+        raise ValueError("`close` ends an episode, and a condition with `not` has none; leave one of them out")
+    if close and body.get("refire") == "every":
+        raise ValueError("`close` ends an episode, and `refire: every` has none; leave one of them out")
+    if set(close) & set(rules):
+        raise ValueError("a rule of the condition cannot also be its `close`; name another one")
+    return close
 
 
 def _condition(body: dict[str, Any], kind: str, rules: tuple[str, ...], resolve: Resolve) -> _Condition:

@@ -57,6 +57,7 @@ def meaning_of_correlation(rule: CorrelationRule, hashes: Mapping[str, str]) -> 
     said = msgspec.structs.replace(
         rule,
         rules=all_of(rule.rules),
+        close=all_of(rule.close),
         aliases=aliases,
         condition=_ordered(rule.condition),
         expression=expression,
@@ -65,6 +66,8 @@ def meaning_of_correlation(rule: CorrelationRule, hashes: Mapping[str, str]) -> 
     )
     fields = msgspec.to_builtins(said)
     del fields["meta"]
+    if not rule.close:
+        del fields["close"]  # alerts of rules without it keep their ids
     return fields
 
 

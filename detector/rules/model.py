@@ -227,6 +227,7 @@ class CorrelationRule(msgspec.Struct, frozen=True, kw_only=True):
         expression: Condition of words of the `temporal` types, over rule ids; then `condition` is empty.
         field: Fields of value types and of `first_seen`; several are one composite value.
         percentile: 0 to 100 for `value_percentile`.
+        close: Rules that end what a `temporal` alert is about: until then its episode goes on.
         level: 1, or one more than the highest correlation it names; at most 3.
         refire: `episode` opens and updates one alert, `every` alerts on each further match.
         null_group: `drop` leaves candidates without a key out, `keep` groups them under null.
@@ -249,6 +250,7 @@ class CorrelationRule(msgspec.Struct, frozen=True, kw_only=True):
     expression: RuleExpression | None = None
     field: tuple[str, ...] = ()
     percentile: float | None = None
+    close: tuple[str, ...] = ()
     level: int = 1
     refire: Literal["episode", "every"] = "episode"
     null_group: Literal["drop", "keep"] = "drop"

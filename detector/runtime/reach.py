@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from detector.correlation.plan import CorrelationSettings, Expectations, Expected
+from detector.correlation.plan import CorrelationSettings, Expectations, Expected, named_rules
 from detector.rules.logsources import LogSourceMap, contradicts
 from detector.rules.model import RuleSet
 from detector.settings import Settings
@@ -60,7 +60,10 @@ class Reach:
         return max((self._settings.lateness_ns(each) for each in self._datasets.get(rule_id, ())), default=0)
 
     def is_own(self, rule_id: str) -> bool:
-        """Return whether a rule can match nothing but what the engine itself noticed."""
+        """Return whether a rule or correlation can match nothing but what the engine itself noticed."""
+        correlation = self._ruleset.correlations.get(rule_id)
+        if correlation is not None:
+            return all(map(self.is_own, named_rules(correlation)))
         rule = self._ruleset.rules.get(rule_id)
         return rule is not None and rule.logsource.category == OWN
 

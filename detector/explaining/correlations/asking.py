@@ -13,7 +13,8 @@ from detector.rules.model import Absence, CorrelationRule, During, FirstSeen
 def asks(rule: CorrelationRule, words: Words) -> str:
     """Say what must happen for a correlation to fire."""
     group = f", for one {' and '.join(rule.group_by)}" if rule.group_by else ""
-    return f"{_what(rule, words)}{group}"
+    closes = " or ".join(words.rule(each) for each in rule.close)
+    return f"{_what(rule, words)}{group}{f'; over once {closes} follows' if closes else ''}"
 
 
 def _what(rule: CorrelationRule, words: Words) -> str:

@@ -213,6 +213,7 @@ class CorrelationExplainer:
 def meaning_of(plan: Plan, key: GroupKey, group: Sequence[Candidate], words: Words, first_ns: int) -> Meaning:
     """Return what a correlation's type means for a group; learning begins with the first event of all."""
     kind = plan.rule.type
+    group = [each for each in group if each.rule_name not in plan.rule.close]
     if plan.rule.expression is not None and plan.needs_silence:
         return Extended(plan, key, group, words)
     if kind == "absence":
@@ -238,7 +239,7 @@ def _role(rule: CorrelationRule, rule_id: str) -> Role:
             "close": rule.during.close,
         }
         return next(role for role, ids in roles.items() if rule_id in ids)
-    return "rule"
+    return "close" if rule_id in rule.close else "rule"
 
 
 def _blockers(groups: Sequence[GroupSeen], rules: Sequence[RuleSeen], untimed: Sequence[int]) -> Iterator[str]:

@@ -302,6 +302,7 @@ class Silence:
             "convergence.feed.expectation": "learned" if profile.expectation_ns is None else "set",
             "convergence.feed.silent_s": silent_ns // 10**9,
             "convergence.feed.heard": "yes" if watched.record_id else "never",
+            "convergence.feed.back": _back(time_ns, silent_ns) if kind == "source-restored" else None,
         }
         self._told.append(
             EngineEvent(
@@ -314,12 +315,18 @@ class Silence:
         )
 
 
+def _back(time_ns: int, silent_ns: int) -> str:
+    """Say when a source came back, as the end of a sentence about its silence."""
+    return f"; heard again at {format_utc(time_ns - time_ns % 10**9)}, after {silent_ns // 10**9} s"
+
+
 def feed_fields(profile: SourceProfile, policy: SilencePolicy) -> dict[str, Value]:
     """Return what engine events say of the source that they are about; None where nothing is known."""
     behind = policy.behind.get(profile.id, 0)
     return {
         "convergence.feed.named": "yes" if profile.id in policy.named else "no",
         "convergence.feed.role": "collector" if behind else "source",
+        "convergence.feed.line": profile.collector or profile.id,
         "convergence.feed.collector": profile.collector or (profile.id if behind else None),
         "convergence.feed.sources": behind or None,
         "convergence.location.site": profile.site,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.record import RawRecord, hashed_id
@@ -57,6 +57,7 @@ def test_silence_is_told_when_the_clock_has_passed_the_expectation_and_not_befor
         "convergence.feed.expectation": "set",
         "convergence.feed.heard": "yes",
         "convergence.feed.last_heard": "1970-01-01T00:01:40Z",
+        "convergence.feed.line": "c",
         "convergence.feed.named": "yes",
         "convergence.feed.role": "source",
         "convergence.feed.silent_s": 60,
@@ -134,6 +135,7 @@ def test_its_next_record_tells_both_when_nothing_else_moved_the_clock() -> None:
         ("source-restored", 500),
     ]
     assert events[1].fields["convergence.feed.silent_s"] == 400
+    assert events[1].fields["convergence.feed.back"] == "; heard again at 1970-01-01T00:08:20Z, after 400 s"
 
 
 def test_silence_is_told_once() -> None:
@@ -238,6 +240,7 @@ AWAY = st.lists(st.tuples(st.integers(0, 40), st.sampled_from([0.5, 20, 70, 4_00
 
 
 @given(STREAMS, st.integers(0, 2), READINGS, AWAY)
+@settings(deadline=None)
 def test_partitions_ticks_and_restarts_change_nothing(
     stream: list[tuple[str, int]], weeks: int, reading: Reading, away: list[tuple[int, float]]
 ) -> None:
