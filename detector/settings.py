@@ -35,6 +35,8 @@ class SourceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         dataset: Which normalizer reads it; recognised from the content when unset.
         zone: IANA zone of stamps that name none.
         site: Site it stands at.
+        place: What of its site it reports of, as an id of the locations table, such as a room of a sensor; unset: what
+            its `host` covers in the assets table, as of cameras, else all of its site.
         system: Name space of its badge numbers and local accounts in the identities table.
         host: Name of the device when its records carry none.
         clock: How its stamps reach the engine. Unset: `push`, but `polled` each 60 s for reports that are dropped into
@@ -51,6 +53,7 @@ class SourceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     dataset: str | None = None
     zone: str = "UTC"
     site: str | None = None
+    place: str | None = None
     system: str | None = None
     host: str | None = None
     clock: ClockSettings | None = None

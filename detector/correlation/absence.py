@@ -74,7 +74,7 @@ class AbsenceGroup(TriggeredGroup):
         self._note(self._report(hit, trigger, order_ns, effects), changes)
 
     def _blind_spots(self, trigger: Candidate) -> list[Blind]:
-        """Return who may have missed what is missing, of those that report of the trigger's site."""
+        """Return who may have missed what is missing, of those that report of the trigger's place."""
         if self._absence.coverage == "ignore" or self._assume_covered:
             return []
         start_ns, end_ns = self._span(trigger)
@@ -83,8 +83,8 @@ class AbsenceGroup(TriggeredGroup):
         away = self._watch.gap_in(start_ns, end_ns + self._plan.lateness_ns)
         if away is not None:
             return [Blind("", f"nobody was listening {_between(away)}")]
-        site = trigger.fields.get("convergence.location.site")
-        near = tuple(each for each in self._plan.expectations if None in (each.site, site) or each.site == site)
+        site, path = (trigger.fields.get(f"convergence.location.{each}") for each in ("site", "path"))
+        near = tuple(each for each in self._plan.expectations if each.tells_of(site, path))
         return self._watch.liveness.blind_spots(near, start_ns, end_ns, self._plan.span_ns)
 
     def _joined(self, candidate: Candidate, order_ns: int, effects: Effects, changes: Changes) -> None:

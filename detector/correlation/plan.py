@@ -8,6 +8,7 @@ import msgspec
 
 from detector.correlation.thresholds import only_grow
 from detector.rules.model import CorrelationRule, DetectionRule, RuleSet, Suppress, Threshold
+from normalizers.event import Value
 
 MAX_CANDIDATES = 10_000
 """Candidates kept for one group; beyond it the oldest goes, counted and visible."""
@@ -30,12 +31,26 @@ class Expected(msgspec.Struct, frozen=True):
         expectation_ns: Longest gap expected of it; None: its silence proves nothing.
         lateness_ns: How late its records may arrive.
         site: Where it stands; None: it may report of any site.
+        places: What of its site it reports of: for each place the ids from the site down to it; empty: all of it.
     """
 
     source: str
     expectation_ns: int | None
     lateness_ns: int = 0
     site: str | None = None
+    places: tuple[tuple[str, ...], ...] = ()
+
+    def tells_of(self, site: Value | None, path: Value | None) -> bool:
+        """Return whether it may report what happens at a place.
+
+        Args:
+            site: Site of the place.
+            path: Ids from the site down to the place, joined by slashes.
+        """
+        if self.site is not None and site is not None and self.site != site:
+            return False
+        here = path.split("/") if isinstance(path, str) else []
+        return not self.places or not here or any(each[-1] in here or here[-1] in each for each in self.places)
 
 
 Expectations = tuple[Expected, ...]

@@ -83,7 +83,7 @@ class TaskMaker:
         engine, enricher = Engine(ruleset), Enricher(context)
         logsources = LogSourceMap.load(bundled_rules() / "logsources.yml")
         profile_of = _profile_lookup(profiles)
-        self.reach = Reach(ruleset, logsources, settings, profiles)
+        self.reach = Reach(ruleset, logsources, settings, profiles, context)
         self._parts = SenseParts(
             engine=engine,
             logsources=logsources,

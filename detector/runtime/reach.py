@@ -8,6 +8,8 @@ from detector.correlation.plan import CorrelationSettings, Expectations, Expecte
 from detector.rules.logsources import LogSourceMap, contradicts
 from detector.rules.model import RuleSet
 from detector.settings import Settings
+from normalizers.context.history import FOREVER
+from normalizers.context.store import ContextStore
 from normalizers.context.verdicts import UNSETTLED
 from normalizers.registry import NORMALIZERS
 from normalizers.source import SourceProfile
@@ -27,11 +29,18 @@ class Reach:
         logsources: Dataset to log source.
         settings: Sources, their datasets and lateness.
         profiles: Source id to what is known of it.
+        context: Assets and locations: what a source reports of is looked up when a task is made.
     """
 
     def __init__(
-        self, ruleset: RuleSet, logsources: LogSourceMap, settings: Settings, profiles: Mapping[str, SourceProfile]
+        self,
+        ruleset: RuleSet,
+        logsources: LogSourceMap,
+        settings: Settings,
+        profiles: Mapping[str, SourceProfile],
+        context: ContextStore,
     ) -> None:
+        self._context = context
         self._ruleset = ruleset
         self._settings = settings
         self._profiles = profiles
@@ -82,10 +91,19 @@ class Reach:
                 self._profiles[source].expectation_ns,
                 self._settings.lateness_ns(settings.dataset),
                 self._profiles[source].site,
+                self._places(settings.place, self._profiles[source].host),
             )
             for source, settings in sorted(self._settings.sources.items())
             if settings.dataset is not None and settings.dataset in self._datasets.get(rule_id, ())
         )
+
+    def _places(self, place: str | None, host: str | None) -> tuple[tuple[str, ...], ...]:
+        """Return the places that a source reports of, by settings or as a camera; none when one of them is unknown."""
+        view = self._context.view(FOREVER - 1, FOREVER - 1)
+        asset = view.asset_named(host) if place is None and host is not None else None
+        names = [place] if place is not None else (asset.covers or ()) if asset is not None else ()
+        chains = [[each.location_id for each in reversed(view.ancestors(name))] for name in names]
+        return tuple(map(tuple, chains)) if all(chains) else ()
 
     def covering(self) -> dict[str, int]:
         """Return the sources whose liveness some absence asks for, with their expectation in ns."""

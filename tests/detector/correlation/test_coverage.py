@@ -137,6 +137,27 @@ def test_nothing_is_known_of_what_lies_before_the_first_start_of_any_partition()
         assert told == "nobody was listening before 1970-01-01T00:01:41Z"
 
 
+@pytest.mark.parametrize(
+    ("path", "is_asked"),
+    [
+        ("plant/east/lab", True),
+        ("plant/east/lab/door-1", True),
+        ("plant/east", True),
+        ("plant", True),
+        (None, True),
+        ("plant/east/store", False),
+        ("plant/west", False),
+    ],
+)
+def test_a_sensor_of_another_room_is_not_asked(path: str | None, *, is_asked: bool) -> None:
+    """One that reports of a room is asked about it, what lies in it, and places that it lies in."""
+    sensor = Expected("sensor", 30 * SECOND, LATE, "plant", (("plant", "east", "lab"), ("plant", "east", "attic")))
+    fields = dict(TRIGGER.fields) if path is None else {**TRIGGER.fields, "convergence.location.path": path}
+    trigger = msgspec.structs.replace(TRIGGER, fields=fields)
+    told = why(Clocked((*ONE, sensor)).decide(("one", 0, 200), trigger=trigger))
+    assert told == ("sensor was not heard afterwards" if is_asked else None)
+
+
 def test_report_says_what_could_not_be_checked() -> None:
     (draft,) = collected(Clocked(TWO, "report").decide(("one", 0, 200))).values()
     assert draft.coverage == "partial"
