@@ -23,6 +23,9 @@ KEY_MEMORY_NS = 24 * 3_600 * 10**9
 _READ = 5_000
 """Records taken out at once: some megabytes."""
 
+MAX_RECEIVED = 100_000
+"""Sources whose last time of receipt is kept in memory, some 20 MB; of others the database is asked."""
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS raw (
     offset INTEGER PRIMARY KEY AUTOINCREMENT, partition INTEGER NOT NULL, id TEXT NOT NULL, source TEXT NOT NULL,
@@ -92,7 +95,7 @@ class RawLog:
         self._clock = clock
         self._partitions = partitions
         self._lock = threading.Lock()
-        self._last_received: dict[str, int] = dict(self._writer.execute("SELECT source, received_ns FROM sources"))
+        self._last_received: dict[str, int] = {}
         self._pruned_ns = 0
         self._floor_ns = self.newest_ns()
 
@@ -143,6 +146,8 @@ class RawLog:
                 raise
             failpoint("append-after-commit")
             self._last_received.update(last)
+            if len(self._last_received) > MAX_RECEIVED:
+                self._last_received.clear()  # the table knows
             self._forget_keys(now_ns)
             return len(rows)
 
@@ -267,7 +272,10 @@ class RawLog:
         return False
 
     def _next_received(self, source: str, taken_ns: int, last: dict[str, int]) -> int:
-        before = last.get(source) or self._last_received.get(source, 0)
+        before = last.get(source) or self._last_received.get(source)
+        if before is None:
+            row = self._writer.execute("SELECT received_ns FROM sources WHERE source = ?", (source,)).fetchone()
+            before = 0 if row is None else int(row[0])
         last[source] = received_ns = max(taken_ns, before + 1)
         return received_ns
 
@@ -300,3 +308,5 @@ class RawLog:
             return
         self._pruned_ns = now_ns
         self._writer.execute("DELETE FROM keys WHERE received_ns < ?", (now_ns - KEY_MEMORY_NS,))
+        # A source that was not heard for so long is far behind the present time, which its next record is given.
+        self._writer.execute("DELETE FROM sources WHERE received_ns < ?", (now_ns - KEY_MEMORY_NS,))
