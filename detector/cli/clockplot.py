@@ -49,7 +49,8 @@ def plot(context: click.Context, source: str, raw: Path | None, output: Path) ->
         raise click.UsageError(f"{source}: its clock is not learned; see the settings clock, clock_offset")
     path = raw or settings.data_dir / "raw.db"
     if not path.exists():
-        raise click.UsageError(f"{path}: does not exist")
+        remedy = "; of a cluster, replay the source's records (isthmus replay --data) and name that raw.db with --raw"
+        raise click.UsageError(f"{path}: does not exist{remedy if settings.kafka is not None else ''}")
     history = clock_history(_records(path, settings.raw_partitions, source), profile)
     if not history.points:
         raise click.ClickException(f"{source}: no record of it in {path}")

@@ -47,6 +47,13 @@ Sure:
 """
 
 
+_NOT_ON_KAFKA = (
+    "workers on Kafka do not keep who was seen where; replay the records of the readers and consoles into a folder"
+    " (isthmus replay -c SETTINGS --data FOLDER SOURCE=FILE ...) and ask with --data FOLDER"
+)
+"""Presence is a stage of the embedded engine only."""
+
+
 class _Told(msgspec.Struct, frozen=True):
     """Where one person is, with names."""
 
@@ -82,10 +89,13 @@ def who(  # noqa: PLR0913  one a command-line option
 
     PERSON is part of an id or a name. Everything that badge readers, visitor desks and consoles told is kept for
     `retention.presence` and asked in order of time up to --at: what came late counts where it happened. The engine
-    may be running. Exit code 1 when nobody is found.
+    may be running. Workers on Kafka keep nothing of the kind: ask a replay with --data. Exit code 1 when nobody is
+    found.
     """
     try:
         settings = load_settings(config)
+        if settings.kafka is not None and data is None:
+            raise SettingsError(_NOT_ON_KAFKA)  # noqa: TRY301  one place that reports
         settings = msgspec.structs.replace(settings, data_dir=data or settings.data_dir)
         at_ns = _time(at)
         found = [each for each in _people(settings, at_ns) if _is_asked(each, person, site, everyone=everyone)]

@@ -34,6 +34,9 @@ UNTIMED = frozenset({ENGINE_DATASET, "context.marker", "servicenow.change", "hr.
 SET_ACTIONS = frozenset({"time-sync"})
 """`event.action` of events by which a device tells that its time was set on purpose (Windows 4616, a panel's log)."""
 
+KEY = b"c"
+"""First byte of the keys of clocks in the state of a sense task."""
+
 _SKEW_NS, _HELD_NS = 10**9, 3_600 * 10**9
 """A poller whose answer came later than its record, or long before it, has no clock to measure by."""
 
@@ -186,13 +189,13 @@ def read_clocks(entries: Iterable[tuple[bytes, bytes]]) -> dict[str, StoredClock
     """Pick the stored clocks out of the state of a sense task, by source."""
     clocks = Clocks(SilencePolicy(profile_of=lambda source: SourceProfile(id=source)))
     for key, value in entries:
-        if key[:1] == b"c":
+        if key[:1] == KEY:
             clocks.restore(key, opened(f"clock state {key!r}", value))
     return clocks._stored  # noqa: SLF001  the class above
 
 
 def _key(part: str, source: str) -> bytes:
-    return b"c" + part[:1].encode() + source.encode()
+    return KEY + part[:1].encode() + source.encode()
 
 
 def _stamp(event: EcsEvent, reading: ClockReading, method: str) -> None:
