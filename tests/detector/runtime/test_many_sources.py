@@ -11,15 +11,15 @@ from benchmarks.bench_sources import flood
 from detector.runtime.embedded import rawlog
 from detector.runtime.stages import clocks, silence
 
-COUNT = 1_000_000 if os.environ.get("ISTHMUS_LONG") else 6_000
+COUNT = 1_000_000 if os.environ.get("ISTHMUS_LONG") else 2_000
 
 
 def test_what_is_kept_of_a_flood_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if COUNT < 1_000_000:
-        # The same bounds, a hundredth as high.
-        monkeypatch.setattr(silence, "MAX_SOURCES", 1_000)
-        monkeypatch.setattr(clocks, "MAX_CLOCKS", 200)
-        monkeypatch.setattr(rawlog, "MAX_RECEIVED", 1_000)
+        # The same bounds, far lower.
+        monkeypatch.setattr(silence, "MAX_SOURCES", 300)
+        monkeypatch.setattr(clocks, "MAX_CLOCKS", 100)
+        monkeypatch.setattr(rawlog, "MAX_RECEIVED", 300)
     found = flood(COUNT, tmp_path)
     assert found.kept["heard"] == 2 * silence.MAX_SOURCES
     assert found.kept["clocks"] <= 2 * 3 * clocks.MAX_CLOCKS
