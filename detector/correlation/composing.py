@@ -146,10 +146,6 @@ class Composer:
             reason=f"over: {self.summary_of(by)}",
         )
 
-    def began_ns(self, hit: Hit) -> int:
-        """Return when the first evidence of a hit happened, also that of inner results."""
-        return min(step.time_ns for step in steps_of(hit.evidence, self._router.title_of))
-
     def result(self, hit: Hit, group: GroupKey, ready_ns: int) -> list[Candidate]:
         """Write what the next levels take; nothing when nobody names this correlation."""
         if not self._is_named:

@@ -7,6 +7,7 @@ from typing import Protocol
 
 import msgspec
 
+from detector.alert import AlertDraft
 from detector.candidate import Candidate, GroupKey
 from detector.correlation.composing import Composer
 from detector.correlation.effects import Effects
@@ -157,7 +158,7 @@ class WindowedGroup:
         self._news = None
         effects.draft(self.state.draft)
         if self._shared.closers and self.state.draft.status == "active":
-            self._end_at_once(hits[-1], order_ns, effects)
+            self._end_at_once(order_ns, effects)
 
     def sweep(self, order_ns: int, effects: Effects) -> Changes | None:
         """Forget what is too old."""
@@ -247,7 +248,7 @@ class WindowedGroup:
             self._expiry = None
         state.draft = shared.composer.draft(hit, self._key, order_ns, "active")
         effects.draft(state.draft)
-        self._end_at_once(hit, order_ns, effects)
+        self._end_at_once(order_ns, effects)
         changes.timers.append(Timer(state.draft.opened_ns + shared.max_episode_ns, "close"))
 
     def _end(self, closer: Candidate, order_ns: int, effects: Effects) -> Changes:
@@ -255,7 +256,7 @@ class WindowedGroup:
         changes = Changes()
         self.revise(effects)
         draft = self.state.draft
-        if draft is not None and closer.time_ns >= draft.opened_ns:
+        if draft is not None and closer.time_ns >= self._last_evidence_ns(draft):
             self._write_end(closer, order_ns, effects)
             changes.group = True
             closing = self._closing()
@@ -264,13 +265,19 @@ class WindowedGroup:
         self._watch_expiry(changes)
         return changes
 
-    def _end_at_once(self, hit: Hit, order_ns: int, effects: Effects) -> None:
+    def _end_at_once(self, order_ns: int, effects: Effects) -> None:
         """Tell that what was found just now had ended before it was found."""
-        began_ns = self._shared.composer.began_ns(hit) if self._shared.closers else 0
-        ends = [self.window.of_rule(rule).last_between(began_ns, END_OF_INPUT - 1, 1) for rule in self._shared.closers]
+        if not self._shared.closers or self.state.draft is None:
+            return
+        from_ns = self._last_evidence_ns(self.state.draft)
+        ends = [self.window.of_rule(rule).last_between(from_ns, END_OF_INPUT - 1, 1) for rule in self._shared.closers]
         newest = max((entry for found in ends for entry in found), default=None)
         if newest is not None:
             self._write_end(newest[3], order_ns, effects)
+
+    def _last_evidence_ns(self, draft: AlertDraft) -> int:
+        """Return when the last event happened that an alert rests on, also through inner results."""
+        return max(step.time_ns for step in draft.steps if step.rule_name not in self._shared.closers)
 
     def _write_end(self, closer: Candidate, order_ns: int, effects: Effects) -> None:
         if self.state.draft is not None:
@@ -283,7 +290,8 @@ class WindowedGroup:
         if self._news is None:
             self._news = []
         self._news.append((hit, order_ns))
-        if len(self._news) >= MAX_NEWS:
+        has_ended = self.state.draft is not None and self.state.draft.status == "closed"
+        if len(self._news) >= MAX_NEWS or has_ended:
             self._rewrite(effects, changes)
 
     def _rewrite(self, effects: Effects, changes: Changes) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -59,8 +60,15 @@ def test_what_begins_again_later_is_another() -> None:
     assert [(status, last_s) for status, _, last_s, _ in told] == [("closed", 20), ("closed", 450)]
 
 
+def test_an_end_before_the_last_evidence_is_none() -> None:
+    assert _told(("a", 0), ("z", 5), ("b", 10)) == [("closed", 1, 10, ["0000", "0002"])]
+
+
 def test_what_had_ended_before_it_was_found_is_told_and_closed() -> None:
-    assert _told(("a", 0), ("z", 5), ("b", 10)) == [("closed", 1, 10, ["0000", "0001", "0002"])]
+    """A match that comes late completes what had ended meanwhile."""
+    late = msgspec.structs.replace(_event(0, "a", 0), ready_s=9)
+    events = [late, _event(1, "b", 1), _event(2, "z", 5)]
+    assert [_summary(each) for each in Bench(TEXT).run(events).values()] == [("closed", 1, 5, ["0000", "0001", "0002"])]
 
 
 def test_an_end_from_before_is_none() -> None:
