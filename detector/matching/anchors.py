@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from detector.matching.literals import needed_literals
-from detector.matching.terms import KEYWORD, All, Any, No, Term, Terms, Test, Tree, all_of
+from detector.matching.terms import ABSENT, KEYWORD, All, Any, No, Term, Terms, Test, Tree, all_of
 
 _CHEAP = 1e-3
 """Tries an event below which no cheaper way is looked for."""
@@ -65,6 +65,11 @@ def rest_of(tree: Tree, way: Way | None) -> Tree | None:
     return None
 
 
+def has_choice(ways: Sequence[Way]) -> bool:
+    """Return whether a stream decides how a tree is found."""
+    return len(ways) > 1 or any(way.choices for way in ways)
+
+
 class Costs(dict[Term, float]):
     """Tries of a rule an event to expect of each anchor."""
 
@@ -72,6 +77,8 @@ class Costs(dict[Term, float]):
         """Return the cheapest of some ways and its cost."""
         best, least = Way(()), math.inf
         for way in ways:
+            if len(way.anchors) * ABSENT >= least:
+                continue
             cost = sum(map(self.__getitem__, way.anchors))
             for choice in way.choices:
                 cost += self.cheapest(choice)[1]
@@ -81,11 +88,15 @@ class Costs(dict[Term, float]):
                     break
         return best, least
 
+    def choose(self, ways: Sequence[Way]) -> Way:
+        """Return the cheapest of some ways; the only one without counting what it costs."""
+        return ways[0] if len(ways) == 1 else self.cheapest(ways)[0]
+
     def anchors(self, way: Way) -> tuple[Term, ...]:
         """Return the anchors of a way, those of its cheapest choices among them."""
         if not way.choices:
             return way.anchors
-        chosen = (self.anchors(self.cheapest(choice)[0]) for choice in way.choices)
+        chosen = (self.anchors(self.choose(choice)) for choice in way.choices)
         return tuple(dict.fromkeys((*way.anchors, *(anchor for each in chosen for anchor in each))))
 
 

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import msgspec
 
-from detector.matching.anchors import Way, rest_of
+from detector.matching.anchors import Way, has_choice, rest_of
 from detector.matching.code import Check, CodeWriter
 from detector.matching.columns import Folded, Values
 from detector.matching.fields import unspaced
 from detector.matching.group import Found, Group
 from detector.matching.outcomes import Outcomes
-from detector.matching.sample import Sample
+from detector.matching.sample import Excerpt, Sample
 from detector.matching.scanner import Scanner, ScannerName, scanner_for
 from detector.matching.terms import KEYWORD, Term, Terms, Tree
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _TERM = 200
 _GROUP = 1_024
@@ -32,15 +28,16 @@ Literals = Collection[tuple[str, int]]
 STEP = 200
 """Rules planned between two pauses."""
 
+MAX_LITERALS = 2_048
+"""Literals of one index: Hyperscan takes 0.06 s for so many, and more than in proportion for more."""
+
 
 class LiteralIndex:
     """Literals to be found in texts, with the separators that frame them, each with its group."""
 
-    def __init__(self, found: Literals, scanner: ScannerName) -> None:
-        pairs = list(dict.fromkeys(found))
-        self._groups = [group for _, group in pairs]
-        self._literals = [literal for literal, _ in pairs]
-        self._name: ScannerName = scanner
+    def __init__(self, found: Literals) -> None:
+        self._groups = [group for _, group in found]
+        self._literals = [literal for literal, _ in found]
         self._scanner: Scanner | None = None
 
     @property
@@ -50,9 +47,13 @@ class LiteralIndex:
 
     @property
     def scanner(self) -> Scanner:
-        """Finds the groups of the literals; made when first asked for."""
+        """Finds the groups of the literals; when none was made, one that is made in no time."""
+        return self._scanner or self.make("ahocorasick")
+
+    def make(self, name: ScannerName) -> Scanner:
+        """Return the scanner, making it if there is none."""
         if self._scanner is None:
-            self._scanner = scanner_for(self._literals, self._groups, self._name)
+            self._scanner = scanner_for(self._literals, self._groups, name)
         return self._scanner
 
 
@@ -92,13 +93,13 @@ class Plan:
     """Anchors and checks of one log source.
 
     Args:
-        sample: What the stream looks like.
+        rules: All of it.
         scanner: Which scanner to use.
         terms: Those of the rules.
 
     Attributes:
         fields: Field to its anchors.
-        keywords: Literals to be found in any value; None when there are none.
+        keywords: Literals to be found in any value.
         present: Field to the group that its presence brings up.
         groups: All groups.
         outcomes: What some of them come to.
@@ -108,9 +109,9 @@ class Plan:
         skip: Batches for which a column is not tried for repeats.
     """
 
-    def __init__(self, rules: Sequence[Findable], sample: Sample, scanner: ScannerName, terms: Terms) -> None:
+    def __init__(self, rules: Sequence[Findable], scanner: ScannerName, terms: Terms) -> None:
         self.fields: dict[str, FieldPlan] = {}
-        self.keywords: LiteralIndex | None = None
+        self.keywords: tuple[LiteralIndex, ...] = ()
         self._other = FieldPlan()
         self.present: dict[str, int] = {}
         self.groups: list[Group] = []
@@ -120,29 +121,38 @@ class Plan:
         self.heads = _heads(self.reads)
         self.skip: dict[str, int] = {}
         self._scanner: ScannerName = scanner
-        self._sample = sample
-        self._writer = CodeWriter(sample, scanner, terms)
+        self._sample = Sample()
+        self._writer = CodeWriter(self._sample, scanner, terms)
         self._rules = {rule.number: rule for rule in rules}
+        self._left = self._rules.copy()
+        self._anchored: dict[Term, list[int]] = {}
+        self._everywhere: list[int] = []
         self._ways: dict[int, Way] = {}
         self._known: dict[tuple[int, ...], int] = {}
         self._checked = 0
         self._always: int | None = None
 
-    def steps(self) -> Iterator[None]:
-        """Plan the rules, pausing now and then; the plan is ready when the iterator ends."""
-        anchored = dict[Term, list[int]]()
-        always = list[int]()
-        for position, (number, rule) in enumerate(self._rules.items(), 1):
-            if rule.ways:
-                way, _ = self._sample.cheapest(rule.ways)
-                self._ways[number] = way
-                for anchor in self._sample.anchors(way):
-                    anchored.setdefault(anchor, []).append(number)
-            else:
-                always.append(number)
+    def prepare(self) -> None:
+        """Plan those rules for which there is nothing to choose: that takes no events."""
+        for rule in [rule for rule in self._left.values() if not has_choice(rule.ways)]:
+            self._anchor(rule)
+        self._file()
+
+    def steps(self, events: Sequence[Excerpt]) -> Iterator[None]:
+        """Plan the rules that are left, pausing now and then; the plan is ready when the iterator ends.
+
+        Args:
+            events: What the stream looks like.
+        """
+        self._sample.see(events)
+        for position, rule in enumerate(list(self._left.values()), 1):
+            self._anchor(rule)
             if position % STEP == 0:
                 yield
-        yield from self._file(anchored, always)
+        self._file()
+        for index in self._indexes_seen():
+            yield
+            index.make(self._scanner)
         self._sample.forget_events()
 
     @property
@@ -202,53 +212,76 @@ class Plan:
         self.groups.append(Group(tuple(number for _, number in found), is_proven=True))
         return len(self.groups) - 1
 
-    def _file(self, anchored: Mapping[Term, list[int]], always: list[int]) -> Iterator[None]:
-        literals = dict[str, dict[str, int]]()
-        for anchor, numbers in anchored.items():
-            path, group = anchor.path, self._group(numbers)
-            if anchor.kind == "present":
-                self.present[path] = group
-            elif anchor.kind == "equal":
-                self._field(path).exact[anchor.literal] = group
-            else:
-                literals.setdefault(path, {})[anchor.framed] = group
-        self._always = self._group(always) if always else None
-        keywords = literals.pop(KEYWORD, {}).items()
-        if keywords:
-            self.keywords = LiteralIndex(keywords, self._scanner)
-            self._other = FieldPlan(indexes=(self.keywords,))
-        for path, found in literals.items():
-            self._field(path).indexes = self._indexes(found.items(), keywords)
-        for path, field in self.fields.items():
-            field.values = frozenset(field.exact)
-            field.indexes = field.indexes or self._other.indexes
-            if self._sample.has(path):  # scanners of others are made should the field turn up
-                for index in field.indexes:
-                    _ = index.scanner
-                    yield
+    def _anchor(self, rule: Findable) -> None:
+        number = rule.number
+        del self._left[number]
+        if not rule.ways:
+            self._everywhere.append(number)
+            return
+        way = self._ways[number] = self._sample.choose(rule.ways)
+        for anchor in self._sample.anchors(way):
+            self._anchored.setdefault(anchor, []).append(number)
 
-    def _indexes(self, found: Literals, keywords: Literals) -> tuple[LiteralIndex, ...]:
-        if self.keywords is None:
-            return (LiteralIndex(found, self._scanner),)
-        if len(found) < len(keywords):  # a copy of the keywords would cost more memory than another pass takes time
-            return LiteralIndex(found, self._scanner), self.keywords
-        return (LiteralIndex((*found, *keywords), self._scanner),)
+    def _file(self) -> None:
+        """Put what was anchored into tables, beside what is there."""
+        literals = dict[str, dict[str, int]]()
+        for anchor, numbers in self._anchored.items():
+            path = anchor.path
+            if anchor.kind == "present":
+                self.present[path] = self._group(numbers, self.present.get(path))
+            elif anchor.kind == "equal":
+                exact = self._field(path).exact
+                exact[anchor.literal] = self._group(numbers, exact.get(anchor.literal))
+            else:
+                literals.setdefault(path, {})[anchor.framed] = self._group(numbers)
+        if self._everywhere:
+            self._always = self._group(self._everywhere)
+        self._anchored.clear()
+        self._file_literals(literals)
+
+    def _file_literals(self, literals: dict[str, dict[str, int]]) -> None:
+        keywords = literals.pop(KEYWORD, {}).items()
+        more = _indexes(keywords)
+        for path in literals:
+            self._field(path)
+        for path, field in self.fields.items():
+            found = literals.get(path, {}).items()
+            if len(found) < len(keywords):  # a copy of the keywords would cost more memory than a pass takes time
+                field.indexes += _indexes(found) + more
+            else:
+                field.indexes += _indexes((*found, *keywords))
+            field.values = frozenset(field.exact)
+        self.keywords += more
+        self._other = FieldPlan(indexes=self.keywords)
+
+    def _indexes_seen(self) -> Iterable[LiteralIndex]:
+        """Return the indexes of the fields that the stream has."""
+        fields = [self._other, *(field for path, field in self.fields.items() if self._sample.has(path))]
+        return dict.fromkeys(index for field in fields for index in field.indexes)
 
     def _field(self, path: str) -> FieldPlan:
         field = self.fields.get(path)
         if field is None:
-            field = self.fields[path] = FieldPlan()
+            field = self.fields[path] = FieldPlan(indexes=self.keywords)
         return field
 
-    def _group(self, numbers: list[int]) -> int:
-        key = tuple(numbers)
+    def _group(self, numbers: list[int], before: int | None = None) -> int:
+        """Return the group of some rules, and of those that the same anchor brought up before."""
+        key = tuple(numbers) if before is None else (*self.groups[before].rules, *numbers)
         group = self._known.get(key)
         if group is None:
             group = self._known[key] = len(self.groups)
-            ways = map(self._ways.get, numbers)
+            ways = map(self._ways.get, key)
             self.groups.append(Group(key, all(way is not None and way.proves_all for way in ways)))
             self._checked += sum(self._rules[number].parts for number in numbers)
         return group
+
+
+def _indexes(found: Literals) -> tuple[LiteralIndex, ...]:
+    """Return indexes that find some literals together, each small enough to be made at once."""
+    pairs = list(dict.fromkeys(found))
+    count = -(-len(pairs) // MAX_LITERALS)
+    return tuple(LiteralIndex(pairs[start::count]) for start in range(count))
 
 
 def _heads(paths: Iterable[str]) -> frozenset[str]:

@@ -14,7 +14,7 @@ import msgspec
 
 from detector.matching.columns import Event
 from detector.matching.plan import Findable, Plan
-from detector.matching.sample import MAX_EVENTS, Excerpt, Sample, excerpt
+from detector.matching.sample import MAX_EVENTS, Excerpt, excerpt
 from detector.matching.scanner import ScannerName
 from detector.matching.terms import Terms
 from detector.rules.model import LogSource
@@ -126,6 +126,8 @@ class Planner:
         self._terms = terms
         self._scanner: ScannerName = scanner
         self._applies = applies
+        self._first = Plan(rules, "ahocorasick", terms)
+        self._first.prepare()
         self._rough: Planning | None = None
         self._own: OrderedDict[LogSource, Planning] = OrderedDict()
         self._waiting: OrderedDict[LogSource, int] = OrderedDict()
@@ -147,12 +149,10 @@ class Planner:
             self._own.move_to_end(source)
             return planning
         if self._rough is None:
-            sample = Sample([excerpt(event) for event in events[:ROUGH_EVENTS]])
-            plan = Plan(self._rules, sample, "ahocorasick", self._terms)
-            for _ in plan.steps():
+            for _ in self._first.steps([excerpt(event) for event in events[:ROUGH_EVENTS]]):
                 pass
             self.plans += 1
-            self._rough = Planning(None, plan)
+            self._rough = Planning(None, self._first)
         return self._rough
 
     def serve(self, source: LogSource, events: Sequence[Event]) -> bool:
@@ -208,9 +208,9 @@ class Planner:
             self._job = None
             self.is_busy = bool(self._wanted)
         elif len(job.excerpts) >= MAX_EVENTS or job.patience <= 0:
-            job.plan = Plan(job.rules, Sample(job.excerpts), self._scanner, self._terms)
+            job.plan = Plan(job.rules, self._scanner, self._terms)
+            job.steps = job.plan.steps(job.excerpts)
             job.excerpts = []
-            job.steps = job.plan.steps()
 
     def _install(self, source: LogSource, plan: Plan) -> None:
         self.plans += 1

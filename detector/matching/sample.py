@@ -27,16 +27,17 @@ Excerpt = Mapping[str, list[str]]
 
 
 class Sample(Costs):
-    """What terms cost as anchors on some events.
+    """What terms cost as anchors on some events."""
 
-    Args:
-        events: What was kept of events.
-    """
-
-    def __init__(self, events: Sequence[Excerpt]) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._events: Sequence[Excerpt] = events
+        self._events: Sequence[Excerpt] = ()
         self._columns: dict[str, str] = {}
+        self._present = frozenset[str]()
+
+    def see(self, events: Sequence[Excerpt]) -> None:
+        """Count on what was kept of these events."""
+        self._events = events
         self._present = frozenset().union(*events)
 
     def __missing__(self, term: Term) -> float:

@@ -116,8 +116,11 @@ class HyperscanScanner:
 
 _HALVES = re.compile("[\ud800-\udfff]")
 
+_END = 16
+"""Characters at the end of a literal that are searched for; the others are compared where these are found."""
+
 _STATE = 32
-"""Bytes of an automaton for each character of its literals, at most, as measured."""
+"""Bytes of an automaton for each character that is searched for, at most, as measured."""
 
 
 class AhoCorasickScanner:
@@ -125,8 +128,10 @@ class AhoCorasickScanner:
 
     def __init__(self, literals: Sequence[str], numbers: Sequence[int]) -> None:
         self._numbers = numbers
-        self._automaton = ahocorasick_rs.AhoCorasick(literals, store_patterns=False)
-        self.bytes = sum(map(len, literals)) * _STATE
+        ends = [literal[-_END:] for literal in literals]
+        self._automaton = ahocorasick_rs.AhoCorasick(ends, store_patterns=False)
+        self._long = {place: literal for place, literal in enumerate(literals) if len(literal) > _END}
+        self.bytes = sum(map(len, ends)) * _STATE
 
     def lines(self, text: str, lines: int) -> tuple[Iterable[int], Sequence[int]]:
         """Return the lines and the numbers of the literals found."""
@@ -142,9 +147,11 @@ class AhoCorasickScanner:
 
     def _find(self, text: str) -> list[tuple[int, int, int]]:
         try:
-            return self._automaton.find_matches_as_indexes(text, overlapping=True)
+            found = self._automaton.find_matches_as_indexes(text, overlapping=True)
         except UnicodeEncodeError:  # half of a surrogate pair, which no literal has
-            return self._automaton.find_matches_as_indexes(_HALVES.sub("\ufffd", text), overlapping=True)
+            found = self._automaton.find_matches_as_indexes(_HALVES.sub("\ufffd", text), overlapping=True)
+        long = self._long
+        return [each for each in found if each[0] not in long or text.endswith(long[each[0]], 0, each[2])]
 
 
 def _lines_of(ends: list[int], buffer: Any, separator: Any, text: str, lines: int) -> Iterable[int]:  # noqa: ANN401

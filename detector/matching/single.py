@@ -25,7 +25,7 @@ class Shape(msgspec.Struct):
         positions: Field to its position.
         exact: Position, and folded value to group.
         scans: Position, and what finds the groups of other literals.
-        keyword: Finds the groups of keywords.
+        keywords: What finds the groups of keywords.
         always: Groups that any such event brings up.
         usual: What they come to.
         looks_inside: A rule may look into objects.
@@ -38,7 +38,7 @@ class Shape(msgspec.Struct):
     positions: dict[str, int]
     exact: list[tuple[int, dict[str, int]]]
     scans: list[tuple[int, Find]]
-    keyword: Find | None
+    keywords: Sequence[Find]
     always: tuple[int, ...]
     usual: Outcome
     looks_inside: bool
@@ -60,9 +60,9 @@ def shape_of(plan: Plan, names: tuple[str, ...]) -> Shape:
             continue
         if field.exact:
             exact.append((position, field.exact))
-        own = (index for index in field.indexes if index is not words)
+        own = (index for index in field.indexes if index not in words)
         scans.extend((position, index.scanner.find) for index in own)
-    keyword = None if words is None else words.scanner.find
+    keywords = [index.scanner.find for index in words]
     looks_inside = plan.has_keywords or not plan.heads.isdisjoint(names)
     positions = {path: position for position, path in enumerate(names)}
     renames = plan.renames(names)
@@ -72,7 +72,7 @@ def shape_of(plan: Plan, names: tuple[str, ...]) -> Shape:
         positions,
         exact,
         scans,
-        keyword,
+        keywords,
         always,
         plan.outcomes[always],
         looks_inside,
@@ -96,8 +96,8 @@ def outcome_of_one(shape: Shape, event: Event) -> tuple[Outcome, str] | None:
     found: list[int] = []
     if (shape.exact or shape.scans) and not _find_in_fields(shape, text, found):
         return None
-    if shape.keyword is not None:
-        found += shape.keyword(text)
+    for find in shape.keywords:
+        found += find(text)
     outcome = shape.plan.outcomes[*shape.always, *found] if found else shape.usual
     if outcome.tries and text.count(SEPARATOR) >= len(shape.names):
         return None

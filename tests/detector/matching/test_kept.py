@@ -11,7 +11,7 @@ from detector.matching import checker
 from detector.matching.evaluator import compile_condition
 from detector.matching.matcher import Matcher, _findable
 from detector.matching.plan import Plan
-from detector.matching.sample import Sample, excerpt
+from detector.matching.sample import excerpt
 from detector.matching.terms import Terms
 from detector.rules.condition import And, Condition, FieldTest, Not, Or, TextTest
 from detector.rules.model import LogSource
@@ -60,8 +60,8 @@ def test_the_bytes_of_a_plan_are_no_less_than_what_its_checks_take() -> None:
     """However large the rules: the bound of all plans is one of bytes, not of rules."""
     terms = Terms()
     made = [_findable(number, rule, terms) for number, rule in enumerate(rules_of([_big(each) for each in range(60)]))]
-    plan = Plan(made, Sample([excerpt({"f1": "x"})]), "ahocorasick", terms)
-    for _ in plan.steps():
+    plan = Plan(made, "ahocorasick", terms)
+    for _ in plan.steps([excerpt({"f1": "x"})]):
         pass
     before = tracemalloc.get_traced_memory()[0]
     for group in plan.groups:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
-from detector.matching import planning
+from detector.matching import plan, planning
 from detector.matching.matcher import Matcher
 from detector.matching.planning import EARNED, FIRST_REST, OWN_FROM, WINDOW
 from detector.matching.sample import MAX_EVENTS
-from detector.rules.condition import And, Condition, FieldTest, TextTest
+from detector.matching.scanner import Scanner, ScannerName, hyperscan, scanner_for
+from detector.rules.condition import And, Condition, FieldTest, KeywordTest, Or, TextTest
 from detector.rules.model import DetectionRule, LogSource, RuleMeta
 from tests.detector.matching.conditions import rules_of
 
@@ -114,3 +117,62 @@ def test_a_log_source_that_falls_silent_holds_no_other_up() -> None:
         matcher, [{"f": "x"}] * BATCH, LogSource("c", "q", "s"), planning.PATIENCE // BATCH + MAX_EVENTS // BATCH + 16
     )
     assert matcher.plans == 2
+
+
+@pytest.mark.skipif(hyperscan is None, reason="no wheel for this machine")
+def test_scanners_are_made_one_a_batch_and_never_of_many_literals(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Making one takes time by its literals: that bounds how long a batch waits, and none of the rules is lost."""
+    made = Counter[int]()
+    batch = 0
+
+    def counted(literals: Sequence[str], groups: Sequence[int], name: ScannerName) -> Scanner:
+        if name == "hyperscan":
+            made[batch] += len(literals)
+        return scanner_for(literals, groups, name)
+
+    monkeypatch.setattr(plan, "scanner_for", counted)
+    monkeypatch.setattr(plan, "MAX_LITERALS", 16)
+    conditions: list[Condition] = [_contains("f", f"<{number}>") for number in range(90)]
+    conditions += [KeywordTest(TextTest((None, f"<k{number}>", None))) for number in range(40)]
+    matcher = Matcher(rules_of(conditions), _fail, "hyperscan")
+    while batch < MAX_EVENTS // BATCH + 30:
+        matcher.match([{"f": "x", "g": "y"}] * BATCH, LogSource("c", "p"))
+        batch += 1
+    assert matcher.plans == 2
+    assert len(made) > 5
+    assert max(made.values()) <= 16
+    event = {"f": "".join(f"<{number}>" for number in range(90)), "g": "".join(f"<k{each}>" for each in range(40))}
+    applying = [number for number in range(130) if number % 3 < 2]  # the others are of another log source
+    assert matcher.match([event], LogSource("c", "p")) == [(0, number) for number in applying]
+    assert matcher.match([event] * 9, LogSource("c", "p")) == [(row, number) for row in range(9) for number in applying]
+
+
+def test_a_field_that_turns_up_late_is_searched_without_a_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No sample had it, so no scanner was made for it: the one that is made in no time serves."""
+    matcher = Matcher(rules_of([_contains("late", "abc")] * 3), _fail)
+    _feed(matcher, [{"f": "x"}] * BATCH, LogSource("c", "p"), MAX_EVENTS // BATCH + 8)
+    assert matcher.plans == 2
+    names = list[ScannerName]()
+
+    def noted(literals: Sequence[str], groups: Sequence[int], name: ScannerName) -> Scanner:
+        names.append(name)
+        return scanner_for(literals, groups, name)
+
+    monkeypatch.setattr(plan, "scanner_for", noted)
+    event = {"late": "xabcx"}
+    assert matcher.match([event] * 9, LogSource("c", "p")) == [(row, number) for row in range(9) for number in (0, 1)]
+    assert names == ["ahocorasick"]
+
+
+def test_the_first_plan_joins_rules_without_a_choice_and_those_with_one() -> None:
+    """The first are planned before any event came; the same anchor brings up both."""
+    equal, other = FieldTest("f", TextTest(("ab",))), _contains("g", "never seen")
+    several = Or((_contains("g", "cd"), And((other, equal))))
+    matcher = Matcher(rules_of([equal, And((equal, other)), several]), _fail)
+    assert matcher.plans == 0
+    assert matcher.match([{"f": "AB"}], LogSource()) == [(0, 0)]
+    assert matcher.match([{"f": "AB", "g": "never seen"}] * 9, LogSource()) == [
+        (row, number) for row in range(9) for number in (0, 1, 2)
+    ]
+    assert matcher.match([{"f": "x", "g": "xcdx"}], LogSource()) == [(0, 2)]
+    assert matcher.plans == 1
