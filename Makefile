@@ -29,7 +29,7 @@ test: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -q --numprocesses auto --dist loadgroup
+	$(BIN)/pytest -q --numprocesses auto
 
 lock: $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet pip-tools

@@ -5,6 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
+
+
+class ServersTogether(LoadScopeScheduling):  # type: ignore[misc]  # untyped
+    """Gives tests of servers to one process: they wait while another computes, and start each server once."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "servers" if nodeid.startswith("tests/integration/") else nodeid
+
+
+@pytest.hookimpl
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> ServersTogether:
+    """Distribute the tests of a parallel run."""
+    return ServersTogether(config, log)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -14,14 +14,6 @@ from tests.integration.servers.kafka.jars import kafka_jars
 USER, PASSWORD = "isthmus", "only-for-tests"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep tests of servers in one process of a parallel run: they wait more than they compute, and start each once."""
-    folder = Path(__file__).parent
-    for item in items:
-        if folder in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("servers"))
-
-
 @pytest.fixture(scope="session")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
     """A broker for all tests of the run; give topics names of your own."""

@@ -16,8 +16,8 @@ from detector.runtime.topics.names import TopicNames
 from detector.settings import Settings
 from tests.integration.kafka.conftest import SHOW
 from tests.integration.kafka.line import kafka_of, make_topics, settings_for
-from tests.integration.kafka.living import growing, outcome
-from tests.integration.kafka.workers import WorkerProcess, until_quiet
+from tests.integration.kafka.living import expected_alerts, growing, outcome, until_told
+from tests.integration.kafka.workers import WorkerProcess
 from tests.integration.servers.kafka.cluster import KafkaCluster
 from tests.integration.servers.kafka.jars import kafka_jars
 
@@ -71,9 +71,10 @@ async def test_brokers_that_die_in_turn_change_nothing(cluster: KafkaCluster, tm
             await asyncio.to_thread(cluster.brokers[node].start)
             await asyncio.sleep(5)
     back_s = time.monotonic()
-    await until_quiet(settings, quiet_s=6, timeout_s=120)
+    expected = await expected_alerts(settings, tmp_path)
+    await until_told(settings, expected)
     show(f"quiet again {time.monotonic() - back_s:.1f} s after the last came back")
     assert [worker.stop() for worker in workers] == [0, 0]
-    found = await outcome(settings, tmp_path)
+    found = await outcome(settings, tmp_path, expected)
     show(f"{DEATHS} deaths of brokers ({dict(died)}), each away for {AWAY_S:.0f} s: {found}")
     assert found.is_exact

@@ -13,8 +13,16 @@ import pytest
 
 from tests.integration.kafka.conftest import SHOW
 from tests.integration.kafka.line import make_topics, settings_for
-from tests.integration.kafka.living import brought_in, growing, killed_by_failpoint, outcome, raw_log
-from tests.integration.kafka.workers import WorkerProcess, until_quiet
+from tests.integration.kafka.living import (
+    brought_in,
+    expected_alerts,
+    growing,
+    killed_by_failpoint,
+    outcome,
+    raw_log,
+    until_told,
+)
+from tests.integration.kafka.workers import WorkerProcess
 from tests.integration.servers.kafka.broker import KafkaBroker
 
 LONG = bool(os.environ.get("ISTHMUS_LONG"))
@@ -36,9 +44,10 @@ async def test_dying_at_any_point_changes_nothing(kafka: KafkaBroker, tmp_path: 
             # Under the same name it has its partitions back at once: nobody waits for its session to end.
             await killed_by_failpoint(tmp_path / "isthmus.yml", "mortal", failpoint)
     last = WorkerProcess(tmp_path / "isthmus.yml", "mortal", instance="mortal")
-    await until_quiet(settings)
+    expected = await expected_alerts(settings, tmp_path)
+    await until_told(settings, expected)
     last.stop()
-    found = await outcome(settings, tmp_path)
+    found = await outcome(settings, tmp_path, expected)
     show(f"failpoints {len(FAILPOINTS)}: {found}")
     assert found.is_exact
 
@@ -54,7 +63,7 @@ async def test_zombies_kills_and_joins_change_nothing(kafka: KafkaBroker, tmp_pa
         await asyncio.gather(*(worker.at_work() for worker in workers))
         await asyncio.sleep(1)
         workers[0].freeze()  # beyond its session, with whatever it had open
-        await asyncio.sleep(9)
+        await asyncio.sleep(8)
         workers.append(WorkerProcess(path, "w2"))
         workers[0].thaw()
         mortal = [killed_by_failpoint(path, f"mortal-{number}", each) for number, each in enumerate(SHORT)]
@@ -67,10 +76,11 @@ async def test_zombies_kills_and_joins_change_nothing(kafka: KafkaBroker, tmp_pa
         await workers[-1].at_work()
         assert workers.pop(0).stop() == 0
         await asyncio.sleep(2)
-    await until_quiet(settings, quiet_s=7, timeout_s=120)
+    expected = await expected_alerts(settings, tmp_path)
+    await until_told(settings, expected)
     for worker in workers:
         worker.stop()
-    found = await outcome(settings, tmp_path)
+    found = await outcome(settings, tmp_path, expected)
     show(f"kills {KILLS}, failpoints {len(SHORT)}, one zombie: {found}")
     assert found.is_exact
     assert found.fenced > 0, "the zombie never noticed"
@@ -90,10 +100,11 @@ async def test_a_broker_that_is_away_changes_nothing(own_kafka: KafkaBroker, tmp
         await asyncio.to_thread(own_kafka.start)
         back_s = time.monotonic()
         await asyncio.sleep(5)
-    await until_quiet(settings, quiet_s=6, timeout_s=120)
+    expected = await expected_alerts(settings, tmp_path)
+    await until_told(settings, expected)
     show(f"quiet again {time.monotonic() - back_s:.1f} s after the broker came back")
     assert [worker.stop() for worker in workers] == [0, 0]
-    found = await outcome(settings, tmp_path)
+    found = await outcome(settings, tmp_path, expected)
     lines = sum(len(worker.log.read_text(errors="replace").splitlines()) for worker in workers)
     show(f"outage {OUTAGE_S:.0f} s: {found}, {lines} lines of log")
     assert found.is_exact
