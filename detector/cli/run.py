@@ -52,10 +52,10 @@ async def _run(settings: Settings, *, quiet: bool) -> None:
                 click.echo(one_line(alert.document))
 
     engine = EmbeddedEngine(settings, SystemClock(), on_alerts=lambda alerts: show(list(alerts)))
+    stop = stop_on_signals()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, engine.reloading.ask)  # before: it would end us
     await engine.start()
     gc.freeze()  # rules stay: collections need not walk through them
-    stop = stop_on_signals()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, engine.reloading.ask)
     tell_ports(engine.connectors)
     if engine.port:
         click.echo(f"pages: http://{settings.http.host}:{engine.port}/healthz /metrics /api/alerts", err=True)

@@ -60,11 +60,11 @@ def worker(config: Path, stages: str, instance: str | None, *, no_cache: bool) -
 async def _run(settings: Settings, stages: list[str], instance: str | None) -> None:
     running = Worker(settings, SystemClock(), stages, instance)
     stop = stop_on_signals()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, running.reload)  # before: it would end the process
     try:
         await running.start()
         gc.freeze()  # rules stay: collections need not walk through them
         tell_pages(settings, running.pages)
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, running.reload)
         await until_stopped(stop, running.wait())
     finally:
         await running.stop()

@@ -150,14 +150,15 @@ async def test_a_document_that_does_not_fit_is_a_dead_letter_and_the_rest_goes_o
 ) -> None:
     async with Engine(tmp_path / "data", quick) as engine:
         bad = made("202610-bad", 1)
-        await engine.commit(made("202610-aa", 1), msgspec.structs.replace(bad, document={"user": "no object"}))
+        misfit = {**bad.document, "user": "no object"}
+        await engine.commit(made("202610-aa", 1), msgspec.structs.replace(bad, document=misfit))
         await engine.commit(made("202611-bb", 1), msgspec.structs.replace(bad, id="no-month"))
         await engine.delivered()
         letters = {each.letter.id: each.letter for each in engine.store.dead_letters()}
         assert set(holdings(admin)) == {"202610-aa", "202611-bb"}
         assert "document_parsing_exception" in letters["202610-bad/1"].error
         assert "begin with a month" in letters["no-month/1"].error
-        assert msgspec.json.decode(letters["202610-bad/1"].value) == {"user": "no object"}
+        assert msgspec.json.decode(letters["202610-bad/1"].value) == misfit
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,8 @@ def test_leave_no_trace_but_their_alerts(engine: Callable[..., tuple[Assembly, S
     assert store.outbox() == []
     assert store.alerts(limit=100) == []
     assert store.count_dead_letters() == 0
-    assert [key for partition in range(4) for key, _ in store.state("sense", partition)] == []
+    # Only since when the engine listens, which it says in a record of its own.
+    assert {key for partition in range(4) for key, _ in store.state("sense", partition)} <= {b"s"}
     assert store.state("presence", 0) == []
 
 
