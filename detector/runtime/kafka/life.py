@@ -13,6 +13,7 @@ import structlog
 from aiokafka import AIOKafkaProducer, TopicPartition
 
 from connectors.kafka.refusals import explain_error
+from detector.alert import Alert, AlertDraft
 from detector.correlation.ordering import END_OF_INPUT, NOT_YET
 from detector.errors import StateError, StateLostError
 from detector.runtime.audit import AuditRecord, Fact
@@ -27,7 +28,7 @@ from detector.runtime.kafka.surroundings import Surroundings
 from detector.runtime.kafka.transaction import TIMEOUT_S, Reached, commit, discard, make_producer, offset_reached
 from detector.runtime.kafka.wire import KafkaRecord, MalformedMessageError
 from detector.runtime.topics.declaring import MAX_MESSAGE_BYTES
-from detector.task import Bundle, DeadLetter, LogRecord, PartitionClock, Tick
+from detector.task import Bundle, DeadLetter, LogRecord, Output, PartitionClock, Tick
 from normalizers.timestamps import format_utc
 
 MAX_WAITING = 20_000
@@ -65,6 +66,7 @@ class TaskLife:
         processed: Records applied in this life.
         is_touched: Whether records were applied since the last checkpoint.
         ticked_s: Monotonic time of the last tick.
+        pressing: Set while an alert waits for the next checkpoint.
     """
 
     def __init__(self, stage: Stage, partition: int, around: Surroundings, poison: Poison) -> None:
@@ -75,6 +77,7 @@ class TaskLife:
         self.processed = 0
         self.is_touched = False
         self.ticked_s = 0.0
+        self.pressing = asyncio.Event()
         self._around, self._poison = around, poison
         self._waiting = deque[KafkaRecord]()
         self._taken_to = 0
@@ -329,6 +332,8 @@ class TaskLife:
         try:
             outputs = self._task.process(entries)
             self._around.took(self._task, outputs)
+            if any(_presses(each) for each in outputs):
+                self.pressing.set()
             self._outgoing += [
                 each for each in self.stage.routing.route(outputs, self._around.clock.now_ns()) if self._fits(each)
             ]
@@ -360,6 +365,7 @@ class TaskLife:
 
     def _take(self) -> list[Outgoing]:
         """Take everything that one transaction holds, at one instant between two batches."""
+        self.pressing.clear()
         topic = self.stage.names.state(self.stage.name)
         state = [Outgoing(topic, self.partition, key, value) for key, value in self._task.dirty()]
         if not (self._outgoing or state or self.is_touched):
@@ -375,3 +381,11 @@ class TaskLife:
 
     def _where(self) -> str:
         return f"{self.stage.name} {self.partition}"
+
+
+def _presses(output: Output) -> bool:
+    """Tell whether somebody waits for an output: an alert, or a rule's that alerts on one event.
+
+    Correlations have waited for late records already, and each checkpoint may raise a revision of theirs.
+    """
+    return isinstance(output, Alert) or (isinstance(output, AlertDraft) and len(output.steps) == 1)

@@ -25,6 +25,11 @@ so that we do not fence the rightful owner."""
 _IDLE_TICK_S = 1.5
 """A task that is neither fed nor told that it stands at the end, which happens each second, still learns the time."""
 
+_SOONEST_S = 0.02
+_SHARE = 4.0
+"""An alert is committed at once, but not sooner after the last checkpoint than this, nor than so many times as long as
+that took: under load, when checkpoints take long, many alerts share one."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -234,14 +239,31 @@ class Ownership:
         )
         # Spread over the interval, so that the checkpoints of a worker's tasks do not all fall on one instant.
         due_s = time.monotonic() + self._checkpoint_s * life.partition / self.stage.partitions
-        while True:
-            await asyncio.sleep(max(0.0, due_s - time.monotonic()))
-            due_s = time.monotonic() + self._checkpoint_s
-            if not self.is_suspended:
-                life.go_on()
-            if not self.is_suspended and (life.is_touched or time.monotonic() - life.ticked_s > _IDLE_TICK_S):
-                life.tick()
+        soon_s = 0.0
+        while not life.is_outdated:
+            is_due = await reached(due_s, life.pressing, soon_s)
+            began_s = time.monotonic()
+            if is_due:
+                due_s = began_s + self._checkpoint_s
+                self._go_on(life)
             await life.checkpoint()
             self.held_s = time.monotonic()
-            if life.is_outdated:
-                return
+            soon_s = self.held_s + max(_SOONEST_S, _SHARE * (self.held_s - began_s))
+
+    def _go_on(self, life: TaskLife) -> None:
+        """Apply what context has come for, and tell the time."""
+        if not self.is_suspended:
+            life.go_on()
+        if not self.is_suspended and (life.is_touched or time.monotonic() - life.ticked_s > _IDLE_TICK_S):
+            life.tick()
+
+
+async def reached(due_s: float, pressing: asyncio.Event, soon_s: float) -> bool:
+    """Wait until a checkpoint is due, or may be made for something pressing; returns whether it is due."""
+    await asyncio.sleep(max(0.0, min(soon_s, due_s) - time.monotonic()))
+    try:
+        async with asyncio.timeout(max(0.0, due_s - time.monotonic())):
+            await pressing.wait()
+    except TimeoutError:
+        return True
+    return time.monotonic() >= due_s
