@@ -45,7 +45,7 @@ _PARTITIONS = CompactArray(
 )  # fmt: skip
 
 
-class _Found(Response):  # type: ignore[misc]
+class _Found(Response):  # type: ignore[misc]  # aiokafka is untyped
     API_KEY = 3
     API_VERSION = 12
     SCHEMA = Schema(
@@ -64,7 +64,7 @@ class _Found(Response):  # type: ignore[misc]
     )  # fmt: skip
 
 
-class _Asked(RequestStruct):  # type: ignore[misc]
+class _Asked(RequestStruct):  # type: ignore[misc]  # aiokafka is untyped
     FLEXIBLE_VERSION = True
     API_KEY = 3
     API_VERSION = 12
@@ -77,7 +77,7 @@ class _Asked(RequestStruct):  # type: ignore[misc]
     )
 
 
-class _TopicRequest(Request[_Asked]):  # type: ignore[misc]
+class _TopicRequest(Request[_Asked]):  # type: ignore[misc]  # aiokafka is untyped
     API_KEY = 3
 
     def __init__(self, topic: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,8 @@ def _newest(settings: Settings, limit: int) -> list[bytes]:
     path = settings.data_dir / "engine.db"
     if not path.exists():
         raise SettingsError(f"{path} does not exist; has the engine run with these settings?")
-    return EngineStore(path, durable=settings.durable).audit(limit)
+    with closing(EngineStore(path, durable=settings.durable)) as store:
+        return store.audit(limit)
 
 
 def _line(value: bytes) -> str:

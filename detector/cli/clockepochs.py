@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from detector.cli.options import raw_log, raw_option
 from detector.errors import SettingsError
 from detector.runtime.clock import SystemClock
 from detector.runtime.clockhistory import clock_epochs
@@ -17,7 +18,7 @@ from normalizers.source import SourceProfile
 
 @click.command(short_help="Write the clocks as known afterwards.")
 @click.argument("sources", nargs=-1)
-@click.option("--raw", type=click.Path(path_type=Path), help="Raw log to read; default raw.db of the data folder.")
+@raw_option
 @click.option(
     "-o",
     "--output",
@@ -38,9 +39,7 @@ def epochs(context: click.Context, sources: tuple[str, ...], raw: Path | None, o
         settings = load_settings(context.obj)
     except SettingsError as error:
         raise click.UsageError(str(error)) from error
-    path = raw or settings.data_dir / "raw.db"
-    if not path.exists():
-        raise click.UsageError(f"{path}: does not exist")
+    path = raw_log(settings, raw)
     profiles = settings.profiles()
     records = (each.record for each in recorded(path, SystemClock(), partitions=settings.raw_partitions))
     found = clock_epochs(records, lambda source: profiles.get(source) or SourceProfile(id=source), sources)

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from connectors.record import RawRecord
+from detector.cli.options import raw_log, raw_option
 from detector.errors import SettingsError
 from detector.runtime.clock import SystemClock
 from detector.runtime.clockhistory import clock_history
@@ -18,7 +19,7 @@ from normalizers.source import SourceProfile
 
 @click.command(short_help="Draw one clock's offset over time.")
 @click.argument("source")
-@click.option("--raw", type=click.Path(path_type=Path), help="Raw log to read; default raw.db of the data folder.")
+@raw_option
 @click.option(
     "-o",
     "--output",
@@ -47,10 +48,7 @@ def plot(context: click.Context, source: str, raw: Path | None, output: Path) ->
     profile = settings.profiles().get(source) or SourceProfile(id=source)
     if not profile.is_clock_learned:
         raise click.UsageError(f"{source}: its clock is not learned; see the settings clock, clock_offset")
-    path = raw or settings.data_dir / "raw.db"
-    if not path.exists():
-        remedy = "; of a cluster, replay the source's records (isthmus replay --data) and name that raw.db with --raw"
-        raise click.UsageError(f"{path}: does not exist{remedy if settings.kafka is not None else ''}")
+    path = raw_log(settings, raw)
     history = clock_history(_records(path, settings.raw_partitions, source), profile)
     if not history.points:
         raise click.ClickException(f"{source}: no record of it in {path}")

@@ -243,9 +243,8 @@ def _line(found: Evaluated, layout: str) -> str:
 
 
 def _print_stats(engine: Engine, source: Events, found: list[Evaluated], wall_s: float) -> None:
-    rules = len(engine.ruleset.rules) + len(engine.ruleset.correlations)
     click.echo(
-        f"{rules} rules, {source.read} events, {len(found)} matches, {source.bad} unreadable, "
+        f"{engine.ruleset.count} rules, {source.read} events, {len(found)} matches, {source.bad} unreadable, "
         f"{sum(engine.failures.values())} rule failures, {engine.cut} events cut, {wall_s:.2f} s, "
         f"{source.read / max(wall_s, 1e-9):,.0f} events/s",
         err=True,

@@ -58,6 +58,24 @@ def read_placeholders(path: Path | None, faults: list[RuleFault]) -> dict[str, t
     return read_lists(path, faults) if path is not None else {}
 
 
+raw_option = click.option(
+    "--raw", type=click.Path(path_type=Path), help="Raw log to read; default raw.db of the data folder."
+)
+
+
+def raw_log(settings: Settings, raw: Path | None) -> Path:
+    """Return the raw log that `--raw` names, else that of the embedded engine.
+
+    Raises:
+        UsageError: There is none; says where one comes from.
+    """
+    path = raw or settings.data_dir / "raw.db"
+    if not path.exists():
+        remedy = "; of a cluster, replay the source's records (isthmus replay --data) and name that raw.db with --raw"
+        raise click.UsageError(f"{path}: does not exist{remedy if settings.kafka is not None else ''}")
+    return path
+
+
 def shown(text: str) -> str:
     """Return text without what would steer the terminal: whoever sent it may be hostile."""
     return "".join(each if each.isprintable() or each in "\n\t" else ascii(each)[1:-1] for each in text)

@@ -277,11 +277,12 @@ class Correlator:
 
     def _take(self, candidate: Candidate) -> None:
         if candidate.ready_ns >= self._until_ns:
-            self._early[_place_of(candidate)] = candidate
-            self._dirty[b"e" + _place_of(candidate).encode()] = candidate
+            key = _key_of(candidate)
+            self._early[key] = candidate
+            self._dirty[b"e" + key.encode()] = candidate
             return
         if candidate.unsettled is not None and self._settler is not None:
-            key = _place_of(candidate)
+            key = _key_of(candidate)
             self._unsettled[key] = candidate
             self._dirty[b"u" + key.encode()] = candidate
             return
@@ -332,7 +333,7 @@ class Correlator:
         return outputs
 
 
-def _place_of(candidate: Candidate) -> str:
+def _key_of(candidate: Candidate) -> str:
     return "\x1f".join((candidate.correlation_id, candidate.event_id, candidate.rule_name, repr(candidate.group)))
 
 

@@ -277,3 +277,8 @@ class RuleSet(msgspec.Struct, frozen=True):
     correlations: dict[str, CorrelationRule]
     bundle_hash: str
     notes: tuple[RuleFault, ...] = ()
+
+    @property
+    def count(self) -> int:
+        """How many rules and correlations there are."""
+        return len(self.rules) + len(self.correlations)

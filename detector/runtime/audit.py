@@ -82,6 +82,11 @@ def audit_value(record: AuditRecord) -> bytes:
     return msgspec.json.encode(document)
 
 
+def published_facts(hashes: Mapping[str, str]) -> dict[str, Fact]:
+    """Return the facts of tables that were published, given the hash of each one's file."""
+    return {"tables": sorted(hashes), "hashes": [hashes[table] for table in sorted(hashes)]}
+
+
 def who() -> str:
     """Return who runs a command, as ``user@host``."""
     try:
@@ -100,7 +105,7 @@ def settings_hash(settings: Settings) -> str:
 def _plain(value: object) -> str:
     if isinstance(value, Path | int):  # an int: a Duration, in ns
         return str(value)
-    raise NotImplementedError(type(value).__name__)
+    raise NotImplementedError(type(value).__name__)  # what msgspec asks of a hook that does not know a type
 
 
 def _bounded(fact: Fact) -> Fact:

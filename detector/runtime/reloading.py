@@ -45,7 +45,7 @@ class RuleMetrics:
 
     def show_bundle(self, ruleset: RuleSet) -> None:
         """Name the rules in use."""
-        self.rules.set(len(ruleset.rules) + len(ruleset.correlations))
+        self.rules.set(ruleset.count)
         self.bundle.info({"hash": ruleset.bundle_hash})
 
 
@@ -130,16 +130,15 @@ class RuleReload(Generic[T]):
         await self._adopt(built)
         _log.info(
             "rules_reloaded",
-            rules=len(ruleset.rules) + len(ruleset.correlations),
+            rules=ruleset.count,
             bundle=ruleset.bundle_hash,
             before=self.active.bundle_hash,
             prepared_s=round(swapping - began, 3),
             swapped_ms=round((time.perf_counter() - swapping) * 1e3, 1),
         )
-        rules = len(ruleset.rules) + len(ruleset.correlations)
         self._tell(
             "rules-activated",
-            {"bundle": ruleset.bundle_hash, "before": self.active.bundle_hash, "rules": rules},
+            {"bundle": ruleset.bundle_hash, "before": self.active.bundle_hash, "rules": ruleset.count},
         )
         self.active, self.refused = ruleset, None
         self._metrics.show_bundle(ruleset)

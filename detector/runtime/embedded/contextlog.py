@@ -8,7 +8,7 @@ from pathlib import Path
 import structlog
 
 from detector.errors import SettingsError
-from detector.runtime.audit import AuditRecord, audit_value
+from detector.runtime.audit import AuditRecord, audit_value, published_facts
 from detector.runtime.clock import Clock
 from detector.runtime.contextfiles import changed_tables
 from detector.runtime.embedded.store import EngineStore
@@ -58,8 +58,7 @@ class ContextLog:
         if not changed:
             return
         self._store.publish_context(published, changed)
-        facts = {"tables": sorted(changed), "hashes": [changed[table] for table in sorted(changed)]}
-        record = AuditRecord("context-published", self._clock.now_ns(), socket.gethostname(), facts)
+        record = AuditRecord("context-published", self._clock.now_ns(), socket.gethostname(), published_facts(changed))
         self._store.add_audit(audit_value(record))
         for rows in published:
             self._context.apply(rows)

@@ -14,7 +14,6 @@ from connectors.table import build_connector
 from detector.alert import Alert
 from detector.alerting.contract import is_test
 from detector.alerting.sinks.table import build_event_sinks, build_sink
-from detector.rules.model import RuleSet
 from detector.runtime.assembly import read_rules
 from detector.runtime.audit import AuditRecord, Fact, audit_value, settings_hash
 from detector.runtime.canary.sending import send_canaries
@@ -123,9 +122,9 @@ class EmbeddedEngine:
         active = self.reloading.active
         self._audit(
             "engine-started",
-            {"bundle": active.bundle_hash, "rules": _count(active), "settings": settings_hash(self._settings)},
+            {"bundle": active.bundle_hash, "rules": active.count, "settings": settings_hash(self._settings)},
         )
-        _log.info("engine_started", rules=_count(self.reloading.active), inputs=len(self.connectors))
+        _log.info("engine_started", rules=self.reloading.active.count, inputs=len(self.connectors))
 
     async def stop(self) -> None:
         """Stop taking, apply and deliver what was taken, and close."""
@@ -177,7 +176,7 @@ class EmbeddedEngine:
         ]
         return {
             "status": "ok" if not problems else "; ".join(problems),
-            "rules": _count(self.reloading.active),
+            "rules": self.reloading.active.count,
             "bundle": self.reloading.active.bundle_hash,
             "rules_refused": self.reloading.refused,
             "lag": self._lag(),
@@ -224,7 +223,3 @@ class EmbeddedEngine:
             self._worker.paused = self._delivery.backlog() > MAX_BACKLOG
             before_ns = self._clock.now_ns() - int(self._settings.retention.raw)
             await loop.run_in_executor(None, self.parts.rawlog.prune, self.parts.store.position(), before_ns)
-
-
-def _count(ruleset: RuleSet) -> int:
-    return len(ruleset.rules) + len(ruleset.correlations)

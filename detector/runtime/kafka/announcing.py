@@ -10,6 +10,7 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from connectors.kafka.refusals import explain_error
 from detector.runtime.clock import Clock
 from detector.runtime.kafka.bundles import Bundles
 from detector.runtime.kafka.wire import encode_passed
@@ -59,7 +60,7 @@ class Announcer:
             await producer.start()
             await producer.send_and_wait(self._topic, value, key=BUNDLE_KEY, partition=0)
         except (KafkaError, OSError) as error:
-            _log.warning("rules_not_announced", bundle=loaded, reason=repr(error))
+            _log.warning("rules_not_announced", bundle=loaded, reason=explain_error(error))
             return False
         finally:
             await producer.stop()

@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from connectors.kafka.client import client_arguments
+from connectors.kafka.refusals import explain_error
 from detector.kafkasettings import KafkaSettings
 from detector.runtime.audit import AuditRecord, audit_value
 from detector.runtime.kafka.lookback import reading, records_of
@@ -47,7 +48,7 @@ async def write_audit(client: Mapping[str, Any], names: TopicNames, record: Audi
             await producer.start()
             await producer.send_and_wait(outgoing.topic, outgoing.value, key=outgoing.key, partition=outgoing.partition)
     except (KafkaError, OSError, TimeoutError) as error:
-        _log.warning("audit_not_written", action=record.action, reason=repr(error))
+        _log.warning("audit_not_written", action=record.action, reason=explain_error(error))
         return False
     else:
         return True

@@ -11,6 +11,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from connectors.kafka.refusals import explain_error
 from detector.runtime.kafka.wire import KafkaRecord
 
 RETRY_S = 5.0
@@ -42,7 +43,7 @@ async def follow_test_alerts(client: Mapping[str, Any], topic: str, saw: Callabl
                 for record in fetched.get(place, ()):
                     _hand_over(record, saw)
         except (KafkaError, OSError) as error:
-            _log.warning("test_alerts_not_read", reason=repr(error))
+            _log.warning("test_alerts_not_read", reason=explain_error(error))
             await asyncio.sleep(RETRY_S)
         finally:
             await reader.stop()

@@ -10,8 +10,9 @@ from aiokafka.errors import KafkaError
 
 from connectors.errors import SourceUnavailableError
 from connectors.kafka.client import client_arguments, start_client
+from connectors.kafka.refusals import explain_error
 from detector.kafkasettings import KafkaSettings
-from detector.runtime.audit import AuditRecord, who
+from detector.runtime.audit import AuditRecord, published_facts, who
 from detector.runtime.clock import Clock
 from detector.runtime.contextfiles import changed_tables
 from detector.runtime.kafka.auditing import audit_outgoing
@@ -51,11 +52,14 @@ async def publish_tables(kafka: KafkaSettings, folder: Path, clock: Clock) -> li
         rows, changed = changed_tables(folder, published, clock.now_ns() + PUBLISHED_AHEAD_NS)
         if changed:
             hashes = [Outgoing(names.context, 0, FILE_KEY + table.encode(), h.encode()) for table, h in changed.items()]
-            facts = {"tables": sorted(changed), "hashes": [changed[table] for table in sorted(changed)]}
-            audit = audit_outgoing(names, AuditRecord("context-published", clock.now_ns(), who(), facts))
-            await commit(producer, [*(context_record(names, each) for each in rows), *hashes, audit], "publish")
+            record = AuditRecord("context-published", clock.now_ns(), who(), published_facts(changed))
+            await commit(
+                producer,
+                [*(context_record(names, each) for each in rows), *hashes, audit_outgoing(names, record)],
+                "publish",
+            )
         return sorted(changed)
     except KafkaError as error:
-        raise SourceUnavailableError(f"kafka: {error!r}") from error
+        raise SourceUnavailableError(f"kafka: {explain_error(error)}") from error
     finally:
         await discard(producer)

@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaError
 
 from connectors.errors import SourceUnavailableError
 from connectors.kafka.client import client_arguments, start_client
+from connectors.kafka.refusals import explain_error
 from connectors.record import Document, RawRecord, record_id
 from detector.kafkasettings import KafkaSettings
 from detector.runtime.audit import AuditRecord, Fact, who
@@ -95,7 +96,9 @@ class KafkaDeadLetters:
                 records = [record for number, each in fresh.items() for record in self._again(number, each)]
                 await asyncio.wait_for(commit(producer, records, "deadletter"), TIMEOUT_S)
         except (KafkaError, TimeoutError) as error:
-            raise SourceUnavailableError(f"kafka: {error!r}; nothing is put back twice: try again") from error
+            raise SourceUnavailableError(
+                f"kafka: {explain_error(error)}; nothing is put back twice: try again"
+            ) from error
         finally:
             await discard(producer)
         return set(fresh)

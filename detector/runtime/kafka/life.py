@@ -332,7 +332,7 @@ class TaskLife:
         try:
             outputs = self._task.process(entries)
             self._around.took(self._task, outputs)
-            if any(_presses(each) for each in outputs):
+            if not self.pressing.is_set() and any(map(_presses, outputs)):
                 self.pressing.set()
             self._outgoing += [
                 each for each in self.stage.routing.route(outputs, self._around.clock.now_ns()) if self._fits(each)

@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaError
 
 from connectors.errors import SourceUnavailableError
 from connectors.kafka.client import start_client
+from connectors.kafka.refusals import explain_error
 from connectors.kafka.settings import KafkaConnection
 from detector.runtime.kafka.wire import KafkaRecord
 
@@ -35,7 +36,7 @@ async def reading(
         begin = (await reader.beginning_offsets([place]))[place]
         yield reader, begin, (await reader.end_offsets([place]))[place]
     except KafkaError as error:
-        raise SourceUnavailableError(f"kafka: {place.topic}: {error!r}") from error
+        raise SourceUnavailableError(f"kafka: {place.topic}: {explain_error(error)}") from error
     finally:
         await reader.stop()
 

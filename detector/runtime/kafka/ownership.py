@@ -241,7 +241,7 @@ class Ownership:
         due_s = time.monotonic() + self._checkpoint_s * life.partition / self.stage.partitions
         soon_s = 0.0
         while not life.is_outdated:
-            is_due = await reached(due_s, life.pressing, soon_s)
+            is_due = await until_checkpoint(due_s, life.pressing, soon_s)
             began_s = time.monotonic()
             if is_due:
                 due_s = began_s + self._checkpoint_s
@@ -258,7 +258,7 @@ class Ownership:
             life.tick()
 
 
-async def reached(due_s: float, pressing: asyncio.Event, soon_s: float) -> bool:
+async def until_checkpoint(due_s: float, pressing: asyncio.Event, soon_s: float) -> bool:
     """Wait until a checkpoint is due, or may be made for something pressing; returns whether it is due."""
     await asyncio.sleep(max(0.0, min(soon_s, due_s) - time.monotonic()))
     try:

@@ -121,13 +121,9 @@ class Worker:
         announcer = Announcer(self._client, TopicNames(self._kafka.prefix).context, rules.bundles, self._clock)
         self._run("announcing", announcer.run(leads=self._writes_alerts, ahead_ns=rules.ahead_ns))
         await self._watch()
-        count = len(ruleset.rules) + len(ruleset.correlations)
-        settings = settings_hash(self._settings)
-        await self._audit(
-            "worker-started",
-            {"bundle": ruleset.bundle_hash, "rules": count, "settings": settings, "stages": self._stages},
-        )
-        _log.info("worker_started", stages=self._stages, rules=count)
+        facts: dict[str, Fact] = {"bundle": ruleset.bundle_hash, "rules": ruleset.count, "stages": self._stages}
+        await self._audit("worker-started", {**facts, "settings": settings_hash(self._settings)})
+        _log.info("worker_started", stages=self._stages, rules=ruleset.count)
 
     async def wait(self) -> None:
         """Wait until something fails that no retry can mend.

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from detector.runtime.kafka.ownership import reached
+from detector.runtime.kafka.ownership import until_checkpoint
 
 LONG_S, SHORT_S = 5.0, 0.05
 
@@ -29,12 +29,12 @@ async def test_an_alert_is_committed_soon_but_the_interval_goes_on(
     pressing, began_s = asyncio.Event(), time.monotonic()
     if is_pressing:
         pressing.set()
-    assert await reached(began_s + due_s, pressing, began_s + soon_s) is is_due
+    assert await until_checkpoint(began_s + due_s, pressing, began_s + soon_s) is is_due
     assert waited_s <= time.monotonic() - began_s < LONG_S
 
 
 async def test_an_alert_that_comes_while_waiting_ends_the_wait() -> None:
     pressing, began_s = asyncio.Event(), time.monotonic()
     asyncio.get_running_loop().call_later(SHORT_S, pressing.set)
-    assert await reached(began_s + LONG_S, pressing, began_s) is False
+    assert await until_checkpoint(began_s + LONG_S, pressing, began_s) is False
     assert time.monotonic() - began_s < LONG_S
